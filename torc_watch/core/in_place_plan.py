@@ -5,8 +5,8 @@ from dataclasses import replace
 from torc_watch.core import policy
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Plan, RecoverySettings, Retry
-from torc_watch.core.resource_requests import adjustments_for
 from torc_watch.core.situation import Situation
+from torc_watch.core.waiting_raises import waiting_raises
 
 
 def plan_in_place(situation: Situation, settings: RecoverySettings) -> Plan | None:
@@ -19,12 +19,12 @@ def plan_in_place(situation: Situation, settings: RecoverySettings) -> Plan | No
     attempts = {finding.job.id: finding.job.attempt for finding in situation.findings}
     retries = tuple(
         replace(each, attempt=attempts[each.job_id])
-        for each in policy._decisions(situation, rows, settings)
+        for each in policy.decisions(situation, rows, settings)
         if isinstance(each, Retry)
     )
     if not retries:
         return None
-    asked = {finding.job.id: finding.requirements for finding in situation.findings}
+    raises = waiting_raises(situation, rows, settings)
     return Plan(
         workflow_id=situation.workflow.id,
         run_id=situation.workflow.run_id,
@@ -33,11 +33,14 @@ def plan_in_place(situation: Situation, settings: RecoverySettings) -> Plan | No
         uninitialized=0,
         repeated=(),
         left_alone=(),
-        adjustments=adjustments_for(retries, asked, situation.workflow.run_id),
+        adjustments=policy.adjustments_of(
+            situation, (*raises, *retries), situation.workflow.run_id
+        ),
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=rows.main.id if rows.main else None,
         allocations=(),
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=False,
         in_place=True,
+        raises=raises,
     )

@@ -16,8 +16,6 @@ from torc_watch.core.recovery_round import Plan
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.concurrency import gather
 
-_NOT_STARTED = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY)
-
 
 class InPlaceRetry:
     """The retries of one plan. Its methods raise ServerError."""
@@ -27,12 +25,9 @@ class InPlaceRetry:
         self._plan = plan
         self._attempts = {each.job_id: each.attempt for each in plan.retries}
 
-    async def jobs_to_adjust(self) -> tuple[list[Job], list[Job]]:
-        """Those that have not started, which come first, and the failed ones."""
-        raised = {each.job_id for each in self._plan.raises}
-        statuses = _NOT_STARTED if raised else ()
-        waiting = [job for job in await self._list(statuses) if job.id in raised]
-        return waiting, await self._failed()
+    async def failed_jobs(self) -> list[Job]:
+        """Those that are as the plan found them."""
+        return [job for job in await self._list(FAILED_IN_PLACE) if self._has_its_attempt(job)]
 
     async def retry(self, *, is_first: bool) -> None:
         """With their canceled dependents, which wait again; ``is_first`` unless begun before.
@@ -43,7 +38,7 @@ class InPlaceRetry:
         """
         dependents = await self._client.list_dependents(self._plan.workflow_id) or []
         needed = {each.depends_on for each in dependents}
-        failed = await self._failed()
+        failed = await self.failed_jobs()
         held = [] if is_first else await self._held()
         held += await self._hold([job for job in failed if job.id in needed])
         if held:
@@ -58,9 +53,6 @@ class InPlaceRetry:
             for status in statuses
             for job in await self._client.list_jobs(self._plan.workflow_id, status)
         ]
-
-    async def _failed(self) -> list[Job]:
-        return [job for job in await self._list(FAILED_IN_PLACE) if self._has_its_attempt(job)]
 
     def _has_its_attempt(self, job: Job) -> bool:
         return self._attempts.get(job.id) == job.attempt

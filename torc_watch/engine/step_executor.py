@@ -15,6 +15,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.errors import Conflict
 from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
+from torc_watch.core.waiting_raises import UNSTARTED
 from torc_watch.engine.allocation_submission import cancel_planned, submit_planned
 from torc_watch.engine.in_place_retry import InPlaceRetry
 from torc_watch.engine.messages import EngineContext, Watch
@@ -65,8 +66,8 @@ class StepExecutor:
         retries = InPlaceRetry(self._client, plan)
         if step is Step.ADJUST and plan.adjustments:
             targets = await self._targets(plan)
-            for jobs in await retries.jobs_to_adjust():
-                await self._move(plan, targets, jobs)
+            await self._move(plan, targets, await self._unstarted_jobs_of(plan))
+            await self._move(plan, targets, await retries.failed_jobs())
         if step is Step.RESET:
             try:
                 await retries.retry(is_first=is_first)
@@ -104,7 +105,9 @@ class StepExecutor:
 
     async def _adjust(self, plan: Plan) -> None:
         if plan.adjustments:
-            await self._move(plan, await self._targets(plan), await self._jobs_of(plan))
+            targets = await self._targets(plan)
+            jobs = [*await self._jobs_of(plan), *await self._unstarted_jobs_of(plan)]
+            await self._move(plan, targets, jobs)
 
     async def _targets(self, plan: Plan) -> dict[int, int]:
         """The row of requirements (value) that each job (key) is to have; creates the missing."""
@@ -136,6 +139,18 @@ class StepExecutor:
                 if job.id in targets and job.requirements_id != targets[job.id]
             ]
         )
+
+    async def _unstarted_jobs_of(self, plan: Plan) -> list[Job]:
+        """Those that request more before they start: never one that has started meanwhile."""
+        if not plan.raises:
+            return []
+        raised = {each.job_id for each in plan.raises}
+        return [
+            job
+            for status in UNSTARTED
+            for job in await self._client.list_jobs(plan.workflow_id, status)
+            if job.id in raised
+        ]
 
     async def _jobs_of(self, plan: Plan) -> list[Job]:
         """The failed jobs, and the completed ones that the plan runs again."""

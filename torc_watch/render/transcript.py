@@ -358,6 +358,7 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
+    yield from _sizing_lines(plan)
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
     if not plan.uses_retry and not plan.in_place:
@@ -367,6 +368,16 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     if plan.unpaid:
         left_out = "1 allocation" if plan.unpaid == 1 else f"{plan.unpaid} allocations"
         yield f"  Leaving out {left_out}, for which the node hours are too few (--max-node-hours)"
+
+
+def _sizing_lines(plan: Plan) -> Iterator[str]:
+    """Why jobs request that much: a sentence for all that are sized alike."""
+    sentences = [each.sizing for each in plan.retries] + [each.sizing for each in plan.raises]
+    distinct = list(dict.fromkeys(filter(None, sentences)))
+    for sentence in distinct[:_LINES_PER_LIST]:
+        yield f"  {printable(sentence, _MAX_REASON)}"
+    if len(distinct) > _LINES_PER_LIST:
+        yield f"  ... and {len(distinct) - _LINES_PER_LIST:,} more kinds of jobs get more"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
@@ -399,7 +410,8 @@ def _fix(retry: Retry) -> str:
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
     what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
-    return f"{what}, increasing runtime {before} -> {after}"
+    cpus = f", CPUs {retry.cpus[0]} -> {retry.cpus[1]}" if retry.cpus else ""
+    return f"{what}, increasing runtime {before} -> {after}{cpus}"
 
 
 def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
@@ -426,7 +438,8 @@ def _unchanged(retry: Retry) -> str:
 
 def _left(left: Skip) -> str:
     anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
-    return f"not retried: {printable(left.reason, _MAX_REASON)}{anyway}"
+    what = "held" if left.is_held else "not retried"
+    return f"{what}: {printable(left.reason, _MAX_REASON)}{anyway}"
 
 
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
