@@ -17,13 +17,13 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.past_watch import PastRound
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB
-from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.engine.database import MIGRATIONS
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.history_text import history_text, history_values, rounds_text
 
 A = WorkflowIdentity(server="http://a", workflow_id=42, created="2026-01-01")

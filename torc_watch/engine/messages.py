@@ -20,8 +20,9 @@ from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
 from torc_watch.core.suspect_success import Suspicion, suspects_text
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.job_outputs import JobOutputs
-from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
+from torc_watch.engine.journal import Journal, WatchRecord
 from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient

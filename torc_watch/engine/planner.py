@@ -11,6 +11,7 @@ from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_plan import plan_in_place
+from torc_watch.core.kind_history import SizedAttempt
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -44,10 +45,14 @@ from torc_watch.torc.scheduling_actions import list_scheduling_actions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The rounds of the watch, and the incidents of nodes, those of all workflows."""
+    """The rounds of the watch, and the incidents of nodes, those of all workflows.
+
+    ``attempts`` are all that is known of the workflow's, in whichever watch.
+    """
 
     past: PastRounds
     incidents: Collection[NodeIncident] = ()
+    attempts: tuple[SizedAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,7 @@ async def make_plan(
                 scheduler, settings, timing.now, history.incidents, diagnosis.findings
             ),
             suspects=diagnosis.suspects,
+            attempts=history.attempts,
         ),
         settings,
     )

@@ -204,6 +204,14 @@ class TorcClient:
         )
         return [row.to_model() for row in rows]
 
+    async def result_pages(
+        self, workflow_id: int, status: JobStatus
+    ) -> AsyncIterator[list[JobResult]]:
+        """The current results, of which a workflow may have more than should be kept."""
+        filters = {"workflow_id": workflow_id, "status": status}
+        async for page in pages(self.transport, "/results", wire.ResultRow, **filters):
+            yield [row.to_model() for row in page]
+
     async def list_attempts(self, workflow_id: int, job_id: int) -> list[JobResult]:
         """The results of a job in all runs, one page; none of attempts that Torc itself retried."""
         filters = {"workflow_id": workflow_id, "job_id": job_id, "all_runs": "true"}
