@@ -35,7 +35,14 @@ class Worker:
     async def fail(self, name: str, code: int = 137, seconds: float = 10.0) -> None:
         await self.end(name, JobStatus.FAILED, code, seconds)
 
-    async def end(self, name: str, status: JobStatus, code: int = 0, seconds: float = 10.0) -> None:
+    async def end(
+        self,
+        name: str,
+        status: JobStatus,
+        code: int = 0,
+        seconds: float = 10.0,
+        peak: int | None = None,
+    ) -> None:
         job = self.jobs[name].job
         result = NewResult(
             workflow_id=self.workflow_id,
@@ -46,7 +53,7 @@ class Worker:
             return_code=code,
             exec_seconds=seconds,
             completed_at=virtual_now(),
-            peak_memory=80 * MIB if code == 137 else None,
+            peak_memory=80 * MIB if code == 137 else peak,
         )
         await self.site.client.complete_job(job.id, result)
 

@@ -1,41 +1,49 @@
 """The retries of failed jobs while others of their workflow run."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torc_watch.core import policy
 from torc_watch.core.model import JobStatus
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Retry
+from torc_watch.core.recovery_round import Plan, RecoverySettings, Retry, Skip
 from torc_watch.core.situation import Situation
 from torc_watch.core.waiting_raises import waiting_raises
 
 
-def plan_in_place(situation: Situation, settings: RecoverySettings) -> Plan | None:
-    """None where none of the jobs with findings is retried now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPlaceDecision:
+    """``plan`` is None where no job is retried now; ``settled`` are those that never are in place.
 
-    No run is started and nothing is submitted. Jobs that are not retried are looked at again, or
-    wait until the workflow is at rest.
+    All others are looked at again.
     """
-    rows = policy._rows(situation, settings)
+
+    plan: Plan | None = None
+    settled: frozenset[int] = frozenset()
+
+
+def decide_in_place(situation: Situation, settings: RecoverySettings) -> InPlaceDecision:
+    """No run is started and nothing is submitted."""
+    rows = policy.scheduler_rows(situation, settings)
+    decided = policy.decisions(situation, rows, settings)
+    settled = frozenset(
+        each.job_id for each in decided if isinstance(each, Skip) and not each.is_held
+    )
     attempts = {finding.job.id: finding.job.attempt for finding in situation.findings}
     retries = tuple(
-        replace(each, attempt=attempts[each.job_id])
-        for each in policy.decisions(situation, rows, settings)
-        if isinstance(each, Retry)
+        replace(each, attempt=attempts[each.job_id]) for each in decided if isinstance(each, Retry)
     )
-    if not retries:
-        return None
     raises = waiting_raises(situation, rows, settings)
-    return Plan(
+    if not retries and not raises:
+        return InPlaceDecision(settled=settled)
+    run_id = situation.workflow.run_id
+    plan = Plan(
         workflow_id=situation.workflow.id,
-        run_id=situation.workflow.run_id,
+        run_id=run_id,
         number=situation.past.ended + 1,
         retries=retries,
         uninitialized=0,
         repeated=(),
         left_alone=(),
-        adjustments=policy.adjustments_of(
-            situation, (*raises, *retries), situation.workflow.run_id
-        ),
+        adjustments=policy.adjustments_of(situation, (*raises, *retries), run_id),
         scheduler_type=situation.scheduler_type,
         scheduler_config_id=rows.main.id if rows.main else None,
         allocations=(),
@@ -44,3 +52,4 @@ def plan_in_place(situation: Situation, settings: RecoverySettings) -> Plan | No
         in_place=True,
         raises=raises,
     )
+    return InPlaceDecision(plan=plan, settled=settled)

@@ -41,6 +41,8 @@ AFTER_RETRY = 10.0
 QUIET_AFTER_FAILURE = 0.3
 FAILURES_TOGETHER = 1.1
 BETWEEN_FAILURES = 1.0
+# Jobs that wait for a scout are looked at again that late at the earliest, unless others complete.
+SCOUT_INTERVAL = 60.0
 # A worker starts what it claims within a second, or within a minute on a slow file system.
 STRANDED_GRACE = 180.0
 

@@ -43,12 +43,10 @@ class RetryBudget:
 
     def objection(self, finding: Finding) -> str | None:
         """Why the job may not run again, for users; None where it may."""
-        if self._settings.after_repair:
-            return None
-        if vain := self._vain_in_place(finding):
-            return vain
+        if self.is_vain(finding):
+            return f"{finding.reason}; {retried_in_vain(self._in_place[finding.job.id])}"
         most = _MOST.get(finding.remedy)
-        if most is None:
+        if most is None or self._settings.after_repair:
             return None
         if not self._settings.retry_unknown:
             return f"{finding.reason}; only lack of memory and time is mended"
@@ -57,11 +55,10 @@ class RetryBudget:
             return f"{finding.reason}; {_used_up(used)}"
         return None
 
-    def _vain_in_place(self, finding: Finding) -> str | None:
+    def is_vain(self, finding: Finding) -> bool:
+        """Whether the job was retried in place as often as rounds are allowed."""
         retries, most = self._in_place[finding.job.id], self._settings.max_retries
-        if most is None or not retries or retries < most:
-            return None
-        return f"{finding.reason}; {retried_in_vain(retries)}"
+        return most is not None and 0 < most <= retries and not self._settings.after_repair
 
     def bounds(self, finding: Finding) -> bool:
         """Whether so few retries of the job are left that no round need be counted for them.

@@ -20,6 +20,7 @@ from torc_watch.core.suspect_success import Suspicion, reruns, suspect_job
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.in_place_planner import InPlacePlanner
 from torc_watch.engine.in_place_search import InPlaceSearch
 from torc_watch.engine.messages import (
     Decision,
@@ -34,7 +35,6 @@ from torc_watch.engine.messages import (
 from torc_watch.engine.node_records import NodeRecords
 from torc_watch.engine.plan_approval import PlanApproval
 from torc_watch.engine.postponement import still_postponed
-from torc_watch.engine.round_planner import RoundPlanner
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations
@@ -56,7 +56,7 @@ class Diagnoser:
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
         self._in_place = InPlaceSearch(context, self._search)
-        self._planner = RoundPlanner(context)
+        self._in_place_planner = InPlacePlanner(context)
         self._nodes = NodeRecords(context)
         self._approval = PlanApproval(context)
         self._journal = context.journal
@@ -110,11 +110,12 @@ class Diagnoser:
 
     async def _retries_in_place(self, poll: PollResult) -> RecoveryRequest | None:
         """Of jobs that failed while others run."""
-        if not poll.watch.in_place.is_on or not (found := await self._in_place.find(poll)):
+        settings = poll.watch.request.recovery
+        if settings is None or not poll.watch.in_place.is_on:
             return None
-        request = RecoveryRequest(poll=poll)
-        plan = await self._planner.plan_in_place(request, found)
-        return replace(request, in_place=plan) if plan else None
+        found = await self._in_place.find(poll)
+        plan = await self._in_place_planner.plan(poll, found, settings) if found else None
+        return RecoveryRequest(poll=poll, in_place=plan) if plan else None
 
     async def _with_counts(self, poll: PollResult) -> PollResult:
         """Counts the jobs once for the searches, where one may find something."""

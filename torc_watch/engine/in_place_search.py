@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+import anyio
+
 from torc_watch.core import events, in_place_gate
 from torc_watch.core.in_place_gate import FAILED_IN_PLACE, FailedAttempt
 from torc_watch.core.model import SLURM, Job, JobCounts, JobResult, JobStatus
@@ -54,10 +56,12 @@ class InPlaceSearch:
         new = [job for job in jobs if (job.id, run_id, job.attempt) not in record.known]
         has_news = bool(new) and await self._look_at(new, poll)
         completed = counts.of(JobStatus.COMPLETED)
-        if not record.waiting or not (has_news or completed != record.completed):
+        is_due = completed != record.completed or anyio.current_time() >= record.look_again
+        if not record.waiting or not (has_news or is_due):
             return None
-        record.completed = completed
-        return FailuresInPlace(findings=tuple(record.waiting.values()), counts=counts)
+        record.completed, others, record.others = completed, record.others, ()
+        findings = tuple(record.waiting.values())
+        return FailuresInPlace(findings=findings, counts=counts, others=others)
 
     async def _failed_jobs(self, workflow_id: int, counts: JobCounts) -> list[Job]:
         return [
@@ -68,7 +72,7 @@ class InPlaceSearch:
         ]
 
     async def _look_at(self, jobs: list[Job], poll: PollResult) -> bool:
-        """Whether any of them may run again now."""
+        """Whether any of them is known now."""
         watch, run_id = poll.watch, poll.observation.workflow.run_id
         record, settings = watch.in_place, watch.request.recovery
         results = await self._results(watch.workflow_id, jobs)
@@ -100,13 +104,12 @@ class InPlaceSearch:
     def _sort(self, explained: ExplainedJobs, watch: Watch, run_id: int) -> bool:
         """Into those that may run again, and those that wait until the workflow is at rest."""
         record, ended = watch.in_place, self._journal.ended_in(watch.record.id)
-        has_news = False
         for finding in explained.findings:
             key = (finding.job.id, run_id, finding.job.attempt)
             worker = explained.workers.get(finding.job.id)
             if in_place_gate.objection_to_cause(finding, worker, ended):
                 record.settled.add(key)
+                record.others = (*record.others, finding)
             else:
                 record.waiting[key] = finding
-                has_news = True
-        return has_news
+        return bool(explained.findings)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,13 +106,19 @@ class InPlaceRecord:
 
     ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
     that may run again before: they are looked at once more when other than ``completed`` jobs have
-    completed. ``retried`` are the IDs of jobs for which nothing was submitted since they were
-    retried. ``is_on`` is whether any may be; ``told`` is the reported reason why not.
+    completed, or at ``look_again``, a time of the event loop, when a scout may be late. ``others``
+    are findings of settled attempts that are not in the journal yet; ``peers`` is how many jobs had
+    completed when these were read last. ``retried`` are the IDs of jobs for which nothing was
+    submitted since they were retried. ``is_on`` is whether any may be; ``told`` is the reported
+    reason why not.
     """
 
     settled: set[AttemptKey] = field(default_factory=set)
     waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
     completed: int = 0
+    look_again: float = math.inf
+    others: tuple[Finding, ...] = ()
+    peers: int | None = None
     retried: frozenset[int] = frozenset()
     is_on: bool = False
     told: str = ""
@@ -120,6 +126,10 @@ class InPlaceRecord:
     @property
     def known(self) -> AbstractSet[AttemptKey]:
         return self.settled | self.waiting.keys()
+
+    def settle(self, jobs: Collection[int]) -> None:
+        self.settled |= {key for key in self.waiting if key[0] in jobs}
+        self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
 
     def forget_all_but(self, attempts: AbstractSet[AttemptKey]) -> None:
         """Of jobs that have not failed any more."""
@@ -269,10 +279,11 @@ class UnservedJobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailuresInPlace:
-    """Jobs that failed, and may run again while others run."""
+    """Jobs that failed, and may run again while others run; ``others`` may not."""
 
     findings: tuple[Finding, ...]
     counts: JobCounts
+    others: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

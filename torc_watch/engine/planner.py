@@ -10,7 +10,6 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.findings import Finding
-from torc_watch.core.in_place_plan import plan_in_place
 from torc_watch.core.kind_history import SizedAttempt
 from torc_watch.core.model import (
     SLURM,
@@ -36,7 +35,7 @@ from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, probl
 from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
-from torc_watch.engine.messages import Diagnosis, FailuresInPlace, UnservedJobs
+from torc_watch.engine.messages import Diagnosis, UnservedJobs
 from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.schedulers.cluster import Cluster, StatusCache
 from torc_watch.torc.client import TorcClient
@@ -96,7 +95,7 @@ async def make_plan(
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.
     """
-    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
+    scheduler_type = await scheduler_type_for(client, workflow.id, settings.scheduler)
     configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
     if problem := problem_with(
         scheduler_type, workflow.id, known=cluster.schedulers, has_rows=bool(configs)
@@ -111,11 +110,11 @@ async def make_plan(
             counts=diagnosis.counts,
             findings=diagnosis.findings,
             dependents=None if dependents is None else tuple(dependents),
-            waiting=await _waiting(client, workflow.id, diagnosis.counts),
+            waiting=await jobs_yet_to_run(client, workflow.id, diagnosis.counts),
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=history.past,
             scheduler_type=scheduler.type,
-            configs=_rows(configs, settings),
+            configs=wanted_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
@@ -130,44 +129,6 @@ async def make_plan(
             ),
             suspects=diagnosis.suspects,
             attempts=history.attempts,
-        ),
-        settings,
-    )
-
-
-async def make_plan_in_place(
-    client: TorcClient,
-    cluster: Cluster,
-    *,
-    workflow: Workflow,
-    failures: FailuresInPlace,
-    history: History,
-    settings: RecoverySettings,
-) -> Plan | None:
-    """The retries while others run; only reads. Raises ServerError and SchedulerError.
-
-    None where there are none now, or the workflow has no scheduler that says what a node has.
-    """
-    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
-    configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
-    known = cluster.schedulers
-    if problem_with(scheduler_type, workflow.id, known=known, has_rows=bool(configs)):
-        return None
-    scheduler = cluster.scheduler(scheduler_type)
-    return plan_in_place(
-        Situation(
-            workflow=workflow,
-            counts=failures.counts,
-            findings=failures.findings,
-            dependents=(),
-            waiting=await _waiting(client, workflow.id, failures.counts),
-            requirements={row.id: row for row in await client.list_requirements(workflow.id)},
-            past=history.past,
-            scheduler_type=scheduler.type,
-            configs=_rows(configs, settings),
-            node_classes=await scheduler.node_classes(),
-            actions=(),
-            allocation_stem="",
         ),
         settings,
     )
@@ -206,7 +167,7 @@ async def make_plan_for_more(
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=history.past,
             scheduler_type=SLURM,
-            configs=_rows(configs, settings),
+            configs=wanted_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=(),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
@@ -241,7 +202,7 @@ async def _avoided(
     return avoided_nodes(scores, findings, cluster=await scheduler.cluster_name())
 
 
-def _rows(
+def wanted_rows(
     configs: Iterable[SchedulerConfig], settings: RecoverySettings
 ) -> tuple[SchedulerConfig, ...]:
     """The workflow's rows, of Slurm as the user wants them."""
@@ -253,7 +214,7 @@ def _rows(
     )
 
 
-async def _scheduler_type(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
+async def scheduler_type_for(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
     used = {each.scheduler_type for each in await client.list_allocations(workflow_id)}
     if await client.list_scheduler_configs(workflow_id, SLURM):
         used.add(SLURM)
@@ -268,7 +229,9 @@ async def _actions(
     return await list_scheduling_actions(client.transport, workflow_id)
 
 
-async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
+async def jobs_yet_to_run(
+    client: TorcClient, workflow_id: int, counts: JobCounts
+) -> tuple[Job, ...]:
     """The jobs that have yet to run."""
     return tuple(
         [

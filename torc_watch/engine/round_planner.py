@@ -19,7 +19,6 @@ from torc_watch.engine.attempt_history import AttemptHistory
 from torc_watch.engine.messages import (
     Diagnosis,
     EngineContext,
-    FailuresInPlace,
     RecoveryRequest,
     UnservedJobs,
     Watch,
@@ -31,7 +30,6 @@ from torc_watch.engine.planner import (
     Timing,
     make_plan,
     make_plan_for_more,
-    make_plan_in_place,
 )
 
 
@@ -119,19 +117,6 @@ class RoundPlanner:
             submitted_in = request.observation.workflow.submission_directory
             has_room = await self._context.has_room(asked.output_dir, submitted_in)
         return Timing(now=now, may_wait=True, has_room=has_room, asked=request.watch.asked)
-
-    async def plan_in_place(
-        self, request: RecoveryRequest, failures: FailuresInPlace
-    ) -> Plan | None:
-        """The retries while others run, None where there are none now."""
-        return await make_plan_in_place(
-            self._context.client,
-            self._context.cluster,
-            workflow=request.observation.workflow,
-            failures=failures,
-            history=self._history(request),
-            settings=_settings(request),
-        )
 
     async def plan_more(self, request: RecoveryRequest, unserved: UnservedJobs) -> Plan:
         """Allocations for jobs that none takes. Raises RoundRefused or RoundProposed."""

@@ -135,8 +135,10 @@ def _recovery(event: Event) -> Iterator[str]:
 
 
 def _planned(plan: Plan) -> str:
-    if plan.in_place:
+    if plan.in_place and plan.retries:
         return f"Retrying {jobs_text(len(plan.retries))} while others run:"
+    if plan.in_place:
+        return f"Raising the requests of {jobs_text(len(plan.raises))} before they start:"
     return "Applying recovery heuristics..."
 
 
