@@ -19,6 +19,7 @@ from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
+from torc_watch.core.sized_attempts import AttemptKey
 from torc_watch.core.suspect_success import Suspicion, suspects_text
 from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.job_outputs import JobOutputs
@@ -95,9 +96,6 @@ class UnservedRecord:
     completed: int | None = None
     jobs: frozenset[int] = frozenset()
     fruitless: int = 0
-
-
-AttemptKey = tuple[int, int, int]  # the IDs of the job and of the run, and the attempt
 
 
 @dataclass(slots=True, kw_only=True)
