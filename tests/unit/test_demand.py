@@ -26,6 +26,7 @@ from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import PastRounds, Plan, RecoverySettings, Refusal, RefusalKind
 from torc_watch.core.scheduler_rows import SchedulerRows
 from torc_watch.core.situation import Situation
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB, MIB
 
 HOUR = 3600
@@ -98,14 +99,17 @@ def situation(
     )
 
 
+FIXED = RecoverySettings(sizing=SizingPolicy.FIXED)
+
+
 def planned(situation: Situation) -> Plan:
-    answer = plan(situation, RecoverySettings())
+    answer = plan(situation, FIXED)
     assert isinstance(answer, Plan)
     return answer
 
 
 def refused(situation: Situation) -> Refusal:
-    answer = plan(situation, RecoverySettings())
+    answer = plan(situation, FIXED)
     assert isinstance(answer, Refusal)
     return answer
 
@@ -330,7 +334,7 @@ def test_rows_share_the_places_of_a_plan() -> None:
     findings = [failed(number, Cause.OOM, large, tie=7 + number % 2) for number in range(2000)]
     seen = situation(*findings, configs=(row(7), row(8)))
     nodes = (replace(STANDARD, count=5000),)
-    answer = plan(replace(seen, node_classes=nodes), RecoverySettings(max_allocations=5000))
+    answer = plan(replace(seen, node_classes=nodes), replace(FIXED, max_allocations=5000))
     assert isinstance(answer, Plan)
     assert Counter(spec.scheduler_config_id for spec in answer.allocations) == {7: 499, 8: 499}
     assert max(len(spec.token) for spec in answer.allocations) <= 19

@@ -3,7 +3,7 @@
 import pytest
 
 from torc_watch.core.model import Dependent
-from torc_watch.core.policy import all_dependents
+from torc_watch.core.restarted_dependents import all_dependents
 
 # (job, a job it depends on): a diamond with a tail, and a separate chain.
 PAIRS = [(2, 1), (3, 1), (4, 2), (4, 3), (5, 4), (11, 10)]

@@ -13,6 +13,7 @@ from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.plan_identity import plan_id
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB
 from torc_watch.daemon.open_proposals import open_proposals
 from torc_watch.daemon.watch_history import watches_of
@@ -141,7 +142,9 @@ async def test_answer_to_a_plan_that_changed_changes_nothing(open_site: "OpenSit
         await watch_for(site, workflow_id, 300)
         first = site.seen(events.PlanProposed)[0]
         answer(site, approves=True)
-        more = RecoverySettings(memory_multiplier=2, approval=ApprovalLimits(always=True))
+        more = RecoverySettings(
+            sizing=SizingPolicy.FIXED, memory_multiplier=2, approval=ApprovalLimits(always=True)
+        )
         assert await watch_for(site, workflow_id, 300, more) is None
         second = site.seen(events.PlanProposed)[1]
         (waiting,) = open_proposals(site.directory)

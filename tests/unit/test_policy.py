@@ -28,6 +28,7 @@ from torc_watch.core.recovery_round import (
     RoundOutcome,
 )
 from torc_watch.core.situation import Situation
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB, MIB
 
 SMALL = Requirements(
@@ -71,6 +72,7 @@ def finding(
 
 
 FIRST = PastRounds()
+FIXED = RecoverySettings(sizing=SizingPolicy.FIXED)
 
 
 def situation(
@@ -155,13 +157,13 @@ def test_size_in_the_output_is_a_lower_bound(line: str, node: int, after: int | 
 
 def test_job_that_ran_far_beyond_its_limit_gets_more_than_its_run_time() -> None:
     ran = dataclasses.replace(finding(7, Cause.TIMEOUT), ran=300.0)
-    (adjustment,) = planned(ran, settings=RecoverySettings(runtime_multiplier=1.5)).adjustments
+    (adjustment,) = planned(ran, settings=FIXED).adjustments
     assert 450 <= adjustment.runtime <= 465
 
 
 def test_job_that_timed_out_gets_run_time_and_keeps_its_memory() -> None:
     (adjustment,) = planned(
-        finding(7, Cause.TIMEOUT), settings=RecoverySettings(runtime_multiplier=2.0)
+        finding(7, Cause.TIMEOUT), settings=dataclasses.replace(FIXED, runtime_multiplier=2.0)
     ).adjustments
     assert (adjustment.memory, adjustment.runtime) == (64 * MIB, 120)
 

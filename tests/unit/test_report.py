@@ -5,24 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.embedded import serve_on_loopback
+from tests.rigs.embedded import ended_workflow, serve_on_loopback
 from torc_watch.app.composition import open_client
 from torc_watch.app.report import report_key, workflow_report
 from torc_watch.app.report_file import refuse_other_files, write_report
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.assessment import has_succeeded
 from torc_watch.core.errors import InvalidInput, ServerUnreachable
-from torc_watch.core.model import JobStatus
 from torc_watch.core.timeline import AttemptState
-from torc_watch.core.units import GIB
-from torc_watch.engine.journal import Journal, WorkflowIdentity
-from torc_watch.engine.messages import utc_now
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.report_page.page import report_page
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc import retry_policy
-from torc_watch.torc.client import TorcClient
-from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 NOWHERE = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 
@@ -44,46 +39,6 @@ def empty_server(tmp_path: Path) -> AbstractAsyncContextManager[str]:
     return serve_on_loopback(ServerSettings(directory=tmp_path / "server"))
 
 
-async def ended_workflow(client: TorcClient) -> int:
-    """Of its two jobs one completed and one failed, on a worker that has ended."""
-    workflow_id = await client.create_workflow(NewWorkflow(name="nightly", user="ada"))
-    row = await client.create_requirements(
-        workflow_id, NewRequirements(name="small", memory=2 * GIB, runtime=60)
-    )
-    ids = await client.create_jobs(
-        workflow_id,
-        [NewJob(name=name, command="true", requirements_id=row) for name in ("good", "bad")],
-    )
-    await client.initialize_jobs(workflow_id)
-    run_id = (await client.get_workflow(workflow_id)).run_id
-    worker, resources = RunnerApi(client.transport), WorkerResources(num_cpus=2, memory=8 * GIB)
-    await worker.claim_jobs(workflow_id, resources, limit=2)
-    node_id = await worker.register_node(
-        workflow_id,
-        hostname="n1",
-        pid=1,
-        started_at=utc_now(),
-        resources=resources,
-        allocation=None,
-    )
-    for job_id, code in zip(ids, (0, 3), strict=True):
-        await worker.start_job(job_id, run_id=run_id, node_id=node_id)
-        result = NewResult(
-            workflow_id=workflow_id,
-            run_id=run_id,
-            attempt=1,
-            compute_node_id=node_id,
-            status=JobStatus.FAILED if code else JobStatus.COMPLETED,
-            return_code=code,
-            exec_seconds=2,
-            completed_at=utc_now(),
-            peak_memory=GIB,
-        )
-        await client.complete_job(job_id, result)
-    await client.end_compute_node(workflow_id, node_id)
-    return workflow_id
-
-
 def watched(settings: Settings, server: str, workflow_id: int) -> None:
     """The journal has a watch of it, which was handed over."""
     identity = WorkflowIdentity(server=server, workflow_id=workflow_id, created="")
@@ -97,7 +52,7 @@ async def test_workflow_that_was_never_watched(
 ) -> None:
     async with empty_server as server:
         async with open_client(settings.connection(server)) as client:
-            workflow_id = await ended_workflow(client)
+            workflow_id = await ended_workflow(client, {"good": 0, "bad": 3})
         report = await workflow_report(workflow_id, server, settings)
         known = report.known
         assert known is not None
@@ -152,7 +107,7 @@ async def test_journal_that_cannot_be_read_leaves_the_rest(
 ) -> None:
     async with empty_server as server:
         async with open_client(settings.connection(server)) as client:
-            workflow_id = await ended_workflow(client)
+            workflow_id = await ended_workflow(client, {"good": 0, "bad": 3})
         settings.home.mkdir()
         (settings.home / "journal.db").write_bytes(b"no database" * 100)
         report = await workflow_report(workflow_id, server, settings)

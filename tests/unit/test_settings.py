@@ -12,6 +12,7 @@ from torc_watch.core.errors import ConfigurationAway, InvalidInput
 from torc_watch.core.news import NewsKind
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.engine.messages import WatchRequest
 
@@ -391,7 +392,8 @@ def test_request_has_the_values_of_settings_and_options(tmp_path: Path) -> None:
     )
     chosen = WatchOptions(auto_recover=True, memory_multiplier=2.0, output_dir="/scratch/output")
     request = request_for(watched_workflow(chosen), settings)
-    assert request.recovery == RecoverySettings(max_retries=5, memory_multiplier=2.0)
+    fixed = RecoverySettings(max_retries=5, memory_multiplier=2.0, sizing=SizingPolicy.FIXED)
+    assert request.recovery == fixed
     assert request.output_dir == Path("/scratch/output")
 
 

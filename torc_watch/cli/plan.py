@@ -22,6 +22,8 @@ from torc_watch.render.proposal_text import proposal_text, shown_plan_values
 @with_watch_options(
     "memory_multiplier",
     "runtime_multiplier",
+    "policy",
+    "cpu_multiplier",
     "retry_unknown",
     "rerun_suspects",
     "scheduler",

@@ -19,6 +19,8 @@ from torc_watch.daemon.commands import WatchOptions
 @with_watch_options(
     "memory_multiplier",
     "runtime_multiplier",
+    "policy",
+    "cpu_multiplier",
     "retry_unknown",
     "rerun_suspects",
     "recovery_hook",

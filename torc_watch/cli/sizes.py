@@ -59,7 +59,7 @@ def sizes(
     settings = load_settings()
     key = find_workflow(settings.home, read_status(settings.home), workflow_id, url)
     connection = settings.connection(key.server if key else url)
-    kinds = run(announced(connection, lambda: read_sizes(workflow_id, connection)))
+    kinds = run(announced(connection, lambda: read_sizes(workflow_id, settings.home, connection)))
     suggestions = suggested(kinds)
     file = (
         None if spec is None else edit_file(spec, {s.name: suggested_texts(s) for s in suggestions})

@@ -17,6 +17,7 @@ from torc_watch.core.recovery_round import (
     DEFAULT_MULTIPLIER,
 )
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
     DEFAULT_POLL_INTERVAL,
@@ -133,7 +134,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             callback=above_one,
             metavar="FACTOR",
-            help="Memory increase factor after an out-of-memory failure. "
+            help="Memory increase factor after an out-of-memory failure; implies --policy fixed. "
             f"[default: {DEFAULT_MULTIPLIER}]",
             show_default=False,
         ),
@@ -143,7 +144,35 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             callback=above_one,
             metavar="FACTOR",
-            help=f"Runtime increase factor after a timeout. [default: {DEFAULT_MULTIPLIER}]",
+            help="Runtime increase factor after a timeout; implies --policy fixed. "
+            f"[default: {DEFAULT_MULTIPLIER}]",
+            show_default=False,
+        ),
+    ],
+    "policy": Annotated[
+        SizingPolicy | None,
+        typer.Option(
+            help="How much more jobs request that lacked memory or time. Evidence: by what others "
+            "of their kind need, and else step by step. Fixed: by the two multipliers. "
+            "[default: evidence]",
+            show_default=False,
+        ),
+    ],
+    "cpu_multiplier": Annotated[
+        float | None,
+        typer.Option(
+            callback=above_one,
+            metavar="FACTOR",
+            help="CPU increase factor after a timeout. [default: CPUs stay as they are]",
+            show_default=False,
+        ),
+    ],
+    "in_place": Annotated[
+        bool | None,
+        typer.Option(
+            "--in-place/--no-in-place",
+            help="Whether jobs are retried while others of the workflow run. "
+            "[default: where that is safe]",
             show_default=False,
         ),
     ],

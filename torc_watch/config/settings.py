@@ -56,6 +56,7 @@ from torc_watch.core.recovery_round import (
     RecoverySettings,
 )
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.walltime import parse_walltime
 from torc_watch.daemon.commands import (
     DEFAULT_OUTPUT_DIR,
@@ -69,6 +70,7 @@ from torc_watch.torc.transport import Connection
 DEFAULT_URL = "http://localhost:8080/torc-service/v1"
 SLURM_RUNNER = "torc-slurm-job-runner"
 _SETTINGS = {variable: name for name, variables in VARIABLES.items() for variable in variables}
+_MULTIPLIERS = ("memory_multiplier", "runtime_multiplier")
 _OPPOSITES = {"true": "false", "false": "true"}  # the values that Torc takes for TORC_TLS_INSECURE
 
 
@@ -163,6 +165,9 @@ class Settings(BaseSettings):
     max_retries: Annotated[int, Field(ge=0)] = DEFAULT_MAX_RETRIES
     memory_multiplier: _Factor = DEFAULT_MULTIPLIER
     runtime_multiplier: _Factor = DEFAULT_MULTIPLIER
+    policy: SizingPolicy | None = None
+    cpu_multiplier: _Factor | None = None
+    in_place: bool | None = None
     retry_unknown: bool = True
     rerun_suspects: bool = False
     recovery_hook: _Command | None = None
@@ -233,12 +238,15 @@ class Settings(BaseSettings):
         """These, overridden by the options that are set.
 
         A hook is run before unknown failures are retried: without such retries there is none.
+        A multiplier overrides the configured policy, which would not use it.
         """
         given: dict[str, Any] = {
             name: value for name, value in asdict(options).items() if value is not None
         }
         if options.retry_unknown is False and options.recovery_hook is None:
             given["recovery_hook"] = None
+        if options.policy is None and not given.keys().isdisjoint(_MULTIPLIERS):
+            given["policy"] = None
         if options.output_dir is not None:
             given["output_dir"] = Path(options.output_dir)
         return self.model_copy(update=given)
@@ -255,6 +263,9 @@ class Settings(BaseSettings):
             max_retries=self.max_retries,
             memory_multiplier=self.memory_multiplier,
             runtime_multiplier=self.runtime_multiplier,
+            sizing=self._sizing(),
+            cpu_multiplier=self.cpu_multiplier,
+            in_place=self.in_place,
             retry_unknown=self.retry_unknown or self.recovery_hook is not None,
             rerun_suspects=self.rerun_suspects,
             scheduler=self.scheduler,
@@ -272,6 +283,13 @@ class Settings(BaseSettings):
                 jobs=self.approve_above_jobs,
             ),
         )
+
+    def _sizing(self) -> SizingPolicy:
+        """Who gives a multiplier wants it to be used."""
+        if self.policy is not None:
+            return self.policy
+        has_multiplier = not self.model_fields_set.isdisjoint(_MULTIPLIERS)
+        return SizingPolicy.FIXED if has_multiplier else SizingPolicy.EVIDENCE
 
     def _password(self) -> str | None:
         if self.password is not None:

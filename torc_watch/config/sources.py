@@ -39,6 +39,9 @@ VARIABLES = {
     "max_retries": ("TORC_WATCHD_MAX_RETRIES",),
     "memory_multiplier": ("TORC_WATCHD_MEMORY_MULTIPLIER",),
     "runtime_multiplier": ("TORC_WATCHD_RUNTIME_MULTIPLIER",),
+    "policy": ("TORC_WATCHD_POLICY",),
+    "cpu_multiplier": ("TORC_WATCHD_CPU_MULTIPLIER",),
+    "in_place": ("TORC_WATCHD_IN_PLACE",),
     "retry_unknown": ("TORC_WATCHD_RETRY_UNKNOWN",),
     "rerun_suspects": ("TORC_WATCHD_RERUN_SUSPECTS",),
     "recovery_hook": ("TORC_WATCHD_RECOVERY_HOOK",),
@@ -70,7 +73,7 @@ SET_BY_LOGIN = frozenset({"username"})
 _ABSOLUTE = ("password_file", "ca_file", "home", "metrics_file")
 _SWITCHES = (
     *("verify_tls", "auto_recover", "retry_unknown", "rerun_suspects"),
-    *("auto_schedule", "exclude_nodes", "approve"),
+    *("auto_schedule", "exclude_nodes", "approve", "in_place"),
 )
 
 

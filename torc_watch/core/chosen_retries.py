@@ -58,7 +58,9 @@ def _chosen(retry: Retry, finding: Finding, rows: SchedulerRows, choice: JobChoi
     runtime = _at_least(choice.runtime, asked.runtime, retry.runtime)
     if reason := _lack(finding, rows, _request(asked, memory, runtime)):
         return skipped(finding, reason)
-    return replace(retry, memory=memory, runtime=runtime)
+    is_as_planned = (memory, runtime) == (retry.memory, retry.runtime)
+    sizing = retry.sizing if is_as_planned else None  # else the user says how much
+    return replace(retry, memory=memory, runtime=runtime, sizing=sizing)
 
 
 def _at_least(wanted: int | None, before: int | None, planned: _Target) -> _Target:

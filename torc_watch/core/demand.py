@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
 from torc_watch.core.cause import Cause
@@ -146,11 +146,7 @@ def demands_of(
 
 def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, _Asked]]:
     """Each job that is known by name, with what it will ask for."""
-    raised = {
-        job_id: replace(each.base, memory=each.memory, runtime=each.runtime)
-        for each in choices.adjustments
-        for job_id in each.job_ids
-    }
+    raised = {job_id: each.request for each in choices.adjustments for job_id in each.job_ids}
     runs = {retry.job_id for retry in choices.retries}
     runs |= {left.job_id for left in choices.left_alone if left.restarts_anyway}
     for finding in situation.findings:
@@ -160,7 +156,7 @@ def _jobs_to_run(situation: Situation, choices: Choices) -> Iterator[tuple[Job, 
         if suspect.job.id in runs:
             yield suspect.job, raised.get(suspect.job.id, suspect.requirements)
     for job in situation.waiting:
-        yield job, situation.requirements.get(job.requirements_id or 0)
+        yield job, raised.get(job.id, situation.requirements.get(job.requirements_id or 0))
 
 
 def _left_to_workers(situation: Situation, choices: Choices) -> set[int]:

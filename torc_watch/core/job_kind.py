@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from torc_watch.core.model import Job, Requirements
-from torc_watch.core.resource_requests import root_name
+from torc_watch.core.row_names import root_name
 
 # 7, 007, 0.01, -2.5, 1e-05: a minus between words or numbers separates them.
 _PARAMETER = re.compile(

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from torc_watch.core.allocation import AllocationSpec
-from torc_watch.core.recovery_round import Plan
+from torc_watch.core.recovery_round import Adjustment, Plan
 
 _DIGITS = 8
 
@@ -57,11 +57,19 @@ def _changes(plan: Plan) -> dict[str, Any]:
         if plan.repeated is None
         else sorted(each.job_id for each in plan.repeated),
         "left_alone": sorted([each.job_id, each.restarts_anyway] for each in plan.left_alone),
-        "adjustments": sorted(_canonical(asdict(each)) for each in plan.adjustments),
+        "adjustments": sorted(map(_adjustment, plan.adjustments)),
         "scheduler": [plan.scheduler_type, plan.scheduler_config_id],
         "allocations": sorted(map(_allocation, plan.allocations)),
         "unserved": [plan.joins_workers, *sorted(plan.unserved)],
     }
+
+
+def _adjustment(adjustment: Adjustment) -> str:
+    """Without CPUs that do not change, which earlier versions did not know."""
+    values = asdict(adjustment)
+    if adjustment.num_cpus is None:
+        del values["num_cpus"]
+    return _canonical(values)
 
 
 def _allocation(spec: AllocationSpec) -> str:

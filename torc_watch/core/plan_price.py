@@ -51,7 +51,8 @@ def _jobs(plan: Plan) -> int:
 
 
 def _raised_memory(plan: Plan) -> list[tuple[int, int]]:
-    return [each.memory for each in plan.retries if each.memory and each.memory[0]]
+    changes = [each.memory for each in plan.retries] + [each.memory for each in plan.raises]
+    return [change for change in changes if change and change[0]]
 
 
 def _hours_of(spec: AllocationSpec) -> float:

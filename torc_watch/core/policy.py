@@ -5,45 +5,46 @@ without raising anything twice, or with a Refusal, which hands the workflow over
 or with a Postponement.
 """
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from torc_watch.core import assessment, chosen_retries, resource_requests, units
-from torc_watch.core.allocation import AllocationSpec, NodeClass
+from torc_watch.core import assessment, chosen_retries
+from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_plan import plan_groups
-from torc_watch.core.cause import Cause, Remedy
+from torc_watch.core.cause import Cause
 from torc_watch.core.demand import Choices, demands
-from torc_watch.core.findings import Finding
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason, ready_jobs
-from torc_watch.core.model import Dependent, JobCounts, JobStatus
-from torc_watch.core.node_classes import (
-    class_with_longest_runtime,
-    class_with_most_memory,
-    lack_reason,
-    node_text,
-)
+from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.node_hour_limit import within_limit
+from torc_watch.core.raised_cpus import with_more_cpus
 from torc_watch.core.recovery_round import (
+    Adjustment,
     Plan,
     Postponement,
+    Raise,
     RecoverySettings,
     Refusal,
     RefusalKind,
-    Repeat,
     Retry,
     Skip,
 )
 from torc_watch.core.resource_requests import adjustments_for
+from torc_watch.core.restarted_dependents import (
+    repeated_jobs,
+    restarted_dependents,
+    with_restart,
+)
 from torc_watch.core.retry_budget import RetryBudget, storm_objections
+from torc_watch.core.retry_decision import decide
 from torc_watch.core.round_budget import bounded_jobs, uses_round, without_rounds
 from torc_watch.core.scheduler_rows import SchedulerRows, no_nodes_reason
 from torc_watch.core.situation import Situation
+from torc_watch.core.sized_retries import sized_retries
 from torc_watch.core.skipped_job import skipped
 from torc_watch.core.suspect_inputs import suspect_inputs, with_reruns
 from torc_watch.core.suspect_success import rerun_objections, reruns
 from torc_watch.core.timed_retries import in_time
-from torc_watch.core.wanted_memory import wanted_memory
+from torc_watch.core.waiting_raises import waiting_raises
 
 
 def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
@@ -57,7 +58,7 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | Postponement:
     """The next round of recovery, or why there is none, or when."""
-    rows = _rows(situation, settings)
+    rows = scheduler_rows(situation, settings)
     chosen = _chosen(situation, rows, settings)
     if isinstance(chosen, Refusal):
         return chosen
@@ -73,28 +74,27 @@ def _plan(
     without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
-    decisions = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
+    timely = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
     bounded = bounded_jobs(chosen, situation, settings)
-    uses_retry = uses_round(situation, _retries(decisions), bounded, uninitialized)
+    uses_retry = uses_round(situation, _retries(timely), bounded, uninitialized)
     if uses_retry and (refusal := exhausted(situation.past.used, settings)):
         kept, uses_retry = without_rounds(chosen, situation, bounded), False
-        decisions = in_time(kept, situation, has_others=False)
-        if not _retries(decisions):
+        timely = in_time(kept, situation, has_others=False)
+        if not _retries(timely):
             return refusal
-    if isinstance(decisions, Postponement):
-        return decisions
-    retries = _retries(decisions)
-    left_alone = tuple(decision for decision in decisions if isinstance(decision, Skip))
+    if isinstance(timely, Postponement):
+        return timely
+    retries = _retries(timely)
+    left_alone = tuple(each for each in timely if isinstance(each, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
         left_alone = tuple(replace(left, restarts_anyway=False) for left in left_alone)
         if refusal := _without_run(situation, left_alone, without_room):
             return refusal
-    restarted = _restarted_dependents(situation, retries)
-    left_alone = tuple(_with_restart(left, restarted or {}) for left in left_alone)
-    repeated = None if restarted is None else _repeated(situation, restarted, retries)
-    asked = {finding.job.id: finding.requirements for finding in situation.findings}
-    asked |= {suspect.job.id: suspect.requirements for suspect in situation.suspects}
-    adjustments = adjustments_for(retries, asked, situation.workflow.run_id + 1)
+    restarted = restarted_dependents(situation, retries)
+    left_alone = tuple(with_restart(left, restarted or {}) for left in left_alone)
+    repeated = None if restarted is None else repeated_jobs(situation, restarted, retries)
+    raises = waiting_raises(situation, rows, settings)
+    adjustments = adjustments_of(situation, (*retries, *raises), situation.workflow.run_id + 1)
     choices = Choices(
         retries=retries,
         left_alone=left_alone,
@@ -123,7 +123,20 @@ def _plan(
         ready=len(ready_jobs(situation, without_room)),
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=uses_retry,
+        raises=raises,
     )
+
+
+def adjustments_of(
+    situation: Situation, changes: Iterable[Retry | Raise], next_run: int
+) -> tuple[Adjustment, ...]:
+    """The new rows of requirements, for jobs that failed, are suspect, or wait."""
+    asked = {
+        job.id: situation.requirements.get(job.requirements_id or 0) for job in situation.waiting
+    }
+    asked |= {finding.job.id: finding.requirements for finding in situation.findings}
+    asked |= {suspect.job.id: suspect.requirements for suspect in situation.suspects}
+    return adjustments_for(changes, asked, next_run)
 
 
 def _allocations(
@@ -145,25 +158,34 @@ def _allocations(
     return paid if isinstance(paid, Refusal) else (paid, len(wanted) - len(paid))
 
 
-def _retries(decisions: Postponement | Iterable[Retry | Skip]) -> tuple[Retry, ...]:
-    if isinstance(decisions, Postponement):
-        return decisions.retries
-    return tuple(each for each in decisions if isinstance(each, Retry))
+def _retries(decided: Postponement | Iterable[Retry | Skip]) -> tuple[Retry, ...]:
+    if isinstance(decided, Postponement):
+        return decided.retries
+    return tuple(each for each in decided if isinstance(each, Retry))
 
 
-def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
+def scheduler_rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
     jobs += [suspect.job for suspect in reruns(situation.suspects, situation.past, settings)]
     may_move = settings.partition is None
     return SchedulerRows.of(situation.configs, jobs, situation.node_classes, may_move=may_move)
 
 
-def _decisions(
+def decisions(
     situation: Situation, rows: SchedulerRows, settings: RecoverySettings
 ) -> list[Retry | Skip]:
     """One for each finding. Of jobs that failed alike, one that can run may have to go first."""
     budget = RetryBudget(situation.past, settings)
-    decided = [(each, _decide(each, rows, settings, budget)) for each in situation.findings]
+    hopeful = tuple(each for each in situation.findings if not budget.is_vain(each))
+    sized = sized_retries(replace(situation, findings=hopeful), rows, settings)
+    decided = [
+        (each, sized.get(each.job.id) or decide(each, rows, settings, budget))
+        for each in situation.findings
+    ]
+    decided = [
+        (each, with_more_cpus(decision, each, rows, settings.cpu_multiplier))
+        for each, decision in decided
+    ]
     candidates = [finding for finding, decision in decided if isinstance(decision, Retry)]
     waiting = storm_objections(candidates, situation.findings, situation.past, settings)
     return [
@@ -176,31 +198,31 @@ def _chosen(
     situation: Situation, rows: SchedulerRows, settings: RecoverySettings
 ) -> list[Retry | Skip] | Refusal:
     """Of all jobs that failed, or are suspect, or of those that the user has chosen."""
-    decisions = _decisions(situation, rows, settings)
-    decisions = _with_suspects(decisions, situation, rows, settings)
+    decided = decisions(situation, rows, settings)
+    decided = _with_suspects(decided, situation, rows, settings)
     choice = settings.choice
     if choice is None:
-        return decisions
+        return decided
     findings = {finding.job.id: finding for finding in situation.findings}
     findings |= {suspect.job.id: suspect.as_failure() for suspect in situation.suspects}
-    refusal = chosen_retries.unknown_job(situation.workflow.id, decisions, choice)
-    return refusal or chosen_retries.chosen(decisions, findings, rows, choice)
+    refusal = chosen_retries.unknown_job(situation.workflow.id, decided, choice)
+    return refusal or chosen_retries.chosen(decided, findings, rows, choice)
 
 
 def _with_suspects(
-    decisions: list[Retry | Skip],
+    decided: list[Retry | Skip],
     situation: Situation,
     rows: SchedulerRows,
     settings: RecoverySettings,
 ) -> list[Retry | Skip]:
     """The same with the suspects that run again, which is before the jobs behind them."""
     if not situation.suspects:
-        return decisions
+        return decided
     budget = RetryBudget(situation.past, settings)
     objections = rerun_objections(situation.suspects, situation.past, settings)
     again: list[Retry | Skip] = []
     for suspect in reruns(situation.suspects, situation.past, settings):
-        answer = _decide(suspect.as_failure(), rows, settings, budget)
+        answer = decide(suspect.as_failure(), rows, settings, budget)
         if isinstance(answer, Retry):
             again.append(replace(answer, cause=Cause.SUSPECT))
         else:
@@ -209,129 +231,7 @@ def _with_suspects(
     findings = {finding.job.id: finding for finding in situation.findings}
     if settings.after_repair:  # the user may have mended the input
         inputs = {job: each for job, each in inputs.items() if each.job.id not in objections}
-    return [*again, *with_reruns(decisions, inputs, findings, objections)]
-
-
-def _decide(
-    finding: Finding, rows: SchedulerRows, settings: RecoverySettings, budget: RetryBudget
-) -> Retry | Skip:
-    if objection := budget.objection(finding):
-        return skipped(finding, objection)
-    row = rows.row_of(finding.job)
-    nodes = rows.nodes_for(row)
-    if not nodes:
-        return skipped(finding, no_nodes_reason(row))
-    answer = _decide_on(finding, nodes, settings)
-    if isinstance(answer, Skip) and (others := rows.others_for(row)):
-        return _decide_on(finding, (*nodes, *others), settings)
-    return answer
-
-
-def _decide_on(
-    finding: Finding, nodes: Sequence[NodeClass], settings: RecoverySettings
-) -> Retry | Skip:
-    if reason := lack_reason(finding.requirements, nodes):
-        return skipped(finding, reason)
-    if finding.cause is Cause.UNKNOWN and not settings.retry_unknown:
-        return skipped(finding, f"{finding.reason}; unknown failures are not retried")
-    match finding.remedy:
-        case Remedy.RAISE_MEMORY:
-            return _raise_memory(finding, nodes, settings.memory_multiplier)
-        case Remedy.RAISE_RUNTIME:
-            return _raise_runtime(finding, nodes, settings.runtime_multiplier)
-        case _:
-            return _retry(finding)
-
-
-def _raise_memory(finding: Finding, nodes: Sequence[NodeClass], multiplier: float) -> Retry | Skip:
-    asked = finding.requirements
-    if asked is None or asked.memory is None:
-        return _retry(finding)
-    node = class_with_most_memory(asked, nodes)
-    after = resource_requests.raised_memory(
-        asked.memory,
-        peak=finding.peak_memory,
-        multiplier=multiplier,
-        cap=node.memory,
-        wanted=wanted_memory(finding.clue.line) if finding.clue else None,
-    )
-    if after is None:
-        most = units.format_memory(node.memory)
-        return skipped(finding, f"needs more than {most}, the most that {node_text(node)} has")
-    return _retry(finding, memory=(asked.memory, after))
-
-
-def _raise_runtime(finding: Finding, nodes: Sequence[NodeClass], multiplier: float) -> Retry | Skip:
-    asked = finding.requirements
-    if asked is None or asked.runtime is None:
-        return _retry(finding)
-    node = class_with_longest_runtime(asked, nodes)
-    after = resource_requests.raised_runtime(
-        asked.runtime, ran=finding.ran, multiplier=multiplier, cap=node.runtime
-    )
-    if after is None:
-        longest = units.format_duration(node.runtime or 0)
-        return skipped(
-            finding, f"needs longer than {longest}, the longest that {node_text(node)} has"
-        )
-    return _retry(finding, runtime=(asked.runtime, after))
-
-
-def _retry(
-    finding: Finding,
-    *,
-    memory: tuple[int, int] | None = None,
-    runtime: tuple[int, int] | None = None,
-) -> Retry:
-    return Retry(
-        job_id=finding.job.id,
-        job_name=finding.job.name,
-        cause=finding.cause,
-        reason=finding.reason,
-        memory=memory,
-        runtime=runtime,
-        fingerprint=finding.fingerprint,
-    )
-
-
-def _restarted_dependents(situation: Situation, retries: Iterable[Retry]) -> dict[int, str] | None:
-    """The names, by id, of the dependents that Torc restarts along with the jobs that are reset."""
-    if situation.dependents is None:
-        return None
-    reset = [retry.job_id for retry in retries]
-    reset += [job.id for job in situation.waiting if job.status is JobStatus.UNINITIALIZED]
-    return all_dependents(reset, situation.dependents)
-
-
-def all_dependents(jobs: Iterable[int], dependents: Iterable[Dependent]) -> dict[int, str]:
-    """The names, by id, of all direct and indirect dependents of ``jobs``."""
-    waiting: dict[int, list[Dependent]] = {}
-    for dependent in dependents:
-        waiting.setdefault(dependent.depends_on, []).append(dependent)
-    found: dict[int, str] = {}
-    blockers = deque(jobs)
-    while blockers:
-        for dependent in waiting.pop(blockers.popleft(), ()):
-            found[dependent.job_id] = dependent.job_name
-            blockers.append(dependent.job_id)
-    return found
-
-
-def _with_restart(left: Skip, restarted: Collection[int]) -> Skip:
-    return replace(left, restarts_anyway=left.restarts_anyway or left.job_id in restarted)
-
-
-def _repeated(
-    situation: Situation, restarted: Mapping[int, str], retries: Iterable[Retry]
-) -> tuple[Repeat, ...]:
-    """Those ``restarted`` dependents that have neither failed nor yet to run."""
-    known = {finding.job.id for finding in situation.findings}
-    known |= {job.id for job in situation.waiting} | {retry.job_id for retry in retries}
-    return tuple(
-        Repeat(job_id=job_id, job_name=name)
-        for job_id, name in sorted(restarted.items())
-        if job_id not in known
-    )
+    return [*again, *with_reruns(decided, inputs, findings, objections)]
 
 
 def _left_uninitialized(counts: JobCounts) -> int:

@@ -11,7 +11,7 @@ itself how much of it is done. The order makes a round repeatable:
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import ceil
@@ -21,6 +21,7 @@ from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.model import Requirements, SchedulingAction
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 
 _LIMITED = (
     Remedy.RETRY_LATER,
@@ -60,6 +61,10 @@ class ApprovalLimits:
 class RecoverySettings:
     """What the user allows. Multipliers are above 1.
 
+    ``sizing`` says how much more jobs request that lacked memory or time: by evidence, or by the
+    two multipliers. Of jobs that ran out of time, ``cpu_multiplier`` raises the CPUs; None raises
+    none. ``in_place`` says whether jobs are retried while others of the workflow run, None where
+    that is safe.
     ``max_retries`` counts rounds; None when the user asks for one round after the other. With
     ``auto_schedule`` jobs get allocations too while others of the workflow run. No more than
     ``max_allocations`` of a workflow are to be queued or running at once, and no allocation is
@@ -75,6 +80,9 @@ class RecoverySettings:
     max_retries: int | None = DEFAULT_MAX_RETRIES
     memory_multiplier: float = DEFAULT_MULTIPLIER
     runtime_multiplier: float = DEFAULT_MULTIPLIER
+    sizing: SizingPolicy = SizingPolicy.EVIDENCE
+    cpu_multiplier: float | None = None
+    in_place: bool | None = None
     retry_unknown: bool = True
     rerun_suspects: bool = False
     scheduler: SchedulerChoice = SchedulerChoice.AUTO
@@ -93,7 +101,9 @@ class RecoverySettings:
 class Retry:
     """A job to run again; before and after in bytes and seconds, None where nothing changes.
 
-    ``fingerprint`` is that of the finding.
+    ``fingerprint`` is that of the finding, ``attempt`` the one that failed. ``sizing`` is the
+    sentence that says why it requests that much, None where a multiplier of the user does. A scout
+    goes first, with a large request, to show what its kind needs.
     """
 
     job_id: int
@@ -102,18 +112,37 @@ class Retry:
     reason: str
     memory: tuple[int, int] | None = None
     runtime: tuple[int, int] | None = None
+    cpus: tuple[int, int] | None = None
     fingerprint: str | None = None
+    sizing: str | None = None
+    is_scout: bool = False
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway."""
+    """A failed job that is not retried. ``restarts_anyway``: Torc's server restarts it anyway.
+
+    One that ``is_held`` waits for what a scout needs, and is retried after that.
+    """
 
     job_id: int
     job_name: str
     cause: Cause
     reason: str
     restarts_anyway: bool
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raise:
+    """A job that has not started, and requests more before it does; the fields are as of Retry."""
+
+    job_id: int
+    job_name: str
+    memory: tuple[int, int] | None
+    runtime: tuple[int, int] | None
+    sizing: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +155,23 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adjustment:
-    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it."""
+    """A new row of requirements, a copy of ``base`` with more, and the jobs that move to it.
+
+    ``num_cpus`` is None where they are those of ``base``.
+    """
 
     name: str
     base: Requirements
     memory: int
     runtime: int
     job_ids: tuple[int, ...]
+    num_cpus: int | None = None
+
+    @property
+    def request(self) -> Requirements:
+        """What the jobs request, with the ID and the name of ``base``."""
+        num_cpus = self.base.num_cpus if self.num_cpus is None else self.num_cpus
+        return replace(self.base, memory=self.memory, runtime=self.runtime, num_cpus=num_cpus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +186,10 @@ class Plan:
     the budgets of their jobs bound. A plan that
     ``joins_workers`` is for a workflow that others of its workers run, and only submits, for the
     jobs ``unserved``. ``ready`` counts the jobs that only wait for an allocation. ``unpaid`` counts
-    the allocations that were left out because the user's node hours are too few. The journal keeps
-    plans: a field that is added has a default, so that those of earlier versions can be read.
+    the allocations that were left out because the user's node hours are too few. A plan
+    ``in_place`` retries jobs while others run, in the same run. ``raises`` are jobs that request
+    more before they start. The journal keeps plans: a field that is added has a default, so that
+    those of earlier versions can be read.
     """
 
     workflow_id: int
@@ -168,6 +209,8 @@ class Plan:
     unserved: tuple[int, ...] = ()
     unpaid: int = 0
     ready: int = 0
+    in_place: bool = False
+    raises: tuple[Raise, ...] = ()
 
     def takes_over(self, action: SchedulingAction) -> bool:
         """Whether the plan has what the next worker that starts would submit by this action."""
@@ -182,10 +225,26 @@ class Plan:
 
         In the old one they may have a result already, and the server takes no second.
         """
-        return bool(self.retries or self.uninitialized)
+        return bool(self.retries or self.uninitialized) and not self.in_place
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no jobs of the workflow run meanwhile."""
+        return not (self.joins_workers or self.in_place)
 
     def count(self, cause: Cause) -> int:
         return sum(retry.cause is cause for retry in self.retries)
+
+    @property
+    def held(self) -> int:
+        """How many failed jobs wait for what a scout needs."""
+        return sum(left.is_held for left in self.left_alone)
+
+    @property
+    def sizing(self) -> tuple[str, ...]:
+        """The sentences that say why jobs request that much, each once."""
+        sentences = [each.sizing for each in self.retries] + [each.sizing for each in self.raises]
+        return tuple(dict.fromkeys(filter(None, sentences)))
 
     @property
     def hopes_for_repair(self) -> bool:
@@ -309,22 +368,25 @@ class PastRounds:
     """The rounds of a watch that have ended: how many, and how many of them used up a retry.
 
     ``completed`` is how many jobs had completed at the last one with a plan for a workflow at rest;
-    None before any. ``retried`` are their retries for causes that call for a few at most. ``began``
-    is when the user asked for the watch, None without one.
+    None before any. ``retried`` are their retries for causes that call for a few at most.
+    ``in_place`` has the ID of the job for each retry while others ran. ``began`` is when the user
+    asked for the watch, None without one.
     """
 
     ended: int = 0
     used: int = 0
     completed: int | None = None
     retried: tuple[Retry, ...] = ()
+    in_place: tuple[int, ...] = ()
     began: datetime | None = None
 
     def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
         return PastRounds(
             ended=self.ended + 1,
             used=self.used + uses_round(plan, outcome),
-            completed=plan.completed if plan and not plan.joins_workers else self.completed,
+            completed=plan.completed if plan and plan.is_at_rest else self.completed,
             retried=(*self.retried, *limited_retries(plan, outcome)),
+            in_place=(*self.in_place, *retries_in_place(plan)),
             began=self.began,
         )
 
@@ -332,9 +394,12 @@ class PastRounds:
 def uses_round(plan: Plan | None, outcome: str | None) -> bool:
     """Whether a round that ended uses up one of those allowed.
 
-    An abandoned one does in any case: without that, two who interfere could go on for ever.
+    An abandoned one does in any case: without that, two who interfere could go on for ever. Retries
+    in place are bounded for each job.
     """
-    is_free = outcome == RoundOutcome.FAILED and plan is not None and not plan.uses_retry
+    is_free = plan is not None and (
+        plan.in_place or (outcome == RoundOutcome.FAILED and not plan.uses_retry)
+    )
     return outcome not in FREE_OUTCOMES and not is_free
 
 
@@ -343,3 +408,8 @@ def limited_retries(plan: Plan | None, outcome: str | None) -> tuple[Retry, ...]
     has_run = outcome in (RoundOutcome.RESUBMITTED, RoundOutcome.CONTINUED)
     retries = plan.retries if plan and has_run else ()
     return tuple(each for each in retries if each.fingerprint or REMEDIES[each.cause] in _LIMITED)
+
+
+def retries_in_place(plan: Plan | None) -> tuple[int, ...]:
+    """The IDs of the jobs that a round retried while others ran, or was about to."""
+    return tuple(each.job_id for each in plan.retries) if plan and plan.in_place else ()

@@ -6,16 +6,15 @@ gone.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
-from torc_watch.core import units
 from torc_watch.core.model import Requirements
-from torc_watch.core.recovery_round import Adjustment, Retry
+from torc_watch.core.recovery_round import Adjustment, Raise, Retry
+from torc_watch.core.row_names import raised_name
 from torc_watch.core.units import MIB
 
-_NAME_OF_A_RAISED_ROW = re.compile(r"\.run\d+\.\w+\.\w+")
-_Target = tuple[str, int, int, tuple[int, int, int]]  # name, memory, runtime; CPUs, GPUs, nodes
+# Name, memory, runtime, raised CPUs; CPUs, GPUs and nodes of the base.
+_Target = tuple[str, int, int, int | None, tuple[int, int, int]]
 
 
 def raised_memory(
@@ -35,7 +34,7 @@ def raised_memory(
 def _raised_for_peak(
     limit: int, peak: int | None, multiplier: float, cap: int | None
 ) -> int | None:
-    need = limit if peak is None or peak <= limit else _on_grid(peak)
+    need = limit if peak is None or peak <= limit else on_grid(peak)
     if cap is not None and cap <= max(limit, peak or 0):
         return None
     asked = math.ceil(need * multiplier / MIB) * MIB
@@ -53,11 +52,11 @@ def raised_runtime(
         return None
     wanted = max(limit + 1, math.ceil(limit * multiplier))
     if ran is not None and wanted <= ran:
-        wanted = math.ceil(_on_grid(math.ceil(ran)) * multiplier)
+        wanted = math.ceil(on_grid(math.ceil(ran)) * multiplier)
     return wanted if cap is None else min(wanted, cap)
 
 
-def _on_grid(seen: int) -> int:
+def on_grid(seen: int) -> int:
     """``seen`` rounded up by at most 1/32, so that jobs that failed alike ask for the same.
 
     Jobs that ask for the same share one row of resource requirements.
@@ -67,7 +66,7 @@ def _on_grid(seen: int) -> int:
 
 
 def adjustments_for(
-    retries: Iterable[Retry], asked: Mapping[int, Requirements | None], next_run: int
+    changes: Iterable[Retry | Raise], asked: Mapping[int, Requirements | None], next_run: int
 ) -> tuple[Adjustment, ...]:
     """One new row for each distinct target, named so that a repeated round finds it again.
 
@@ -75,27 +74,25 @@ def adjustments_for(
     different rounds may have the same target, and then share its row.
     """
     groups: dict[_Target, tuple[Requirements, list[int]]] = {}
-    for retry in retries:
-        base = asked[retry.job_id]
+    for change in changes:
+        base = asked[change.job_id]
         if base is None or base.memory is None or base.runtime is None:
             continue
-        memory = retry.memory[1] if retry.memory else base.memory
-        runtime = retry.runtime[1] if retry.runtime else base.runtime
-        if (memory, runtime) != (base.memory, base.runtime):
-            name = _row_name(base, next_run, memory, runtime)
-            target = (name, memory, runtime, (base.num_cpus, base.num_gpus, base.num_nodes))
-            groups.setdefault(target, (base, []))[1].append(retry.job_id)
+        memory = change.memory[1] if change.memory else base.memory
+        runtime = change.runtime[1] if change.runtime else base.runtime
+        cpus = change.cpus[1] if isinstance(change, Retry) and change.cpus else None
+        if (memory, runtime, cpus) != (base.memory, base.runtime, None):
+            name = raised_name(base.name, next_run, memory=memory, runtime=runtime, num_cpus=cpus)
+            target = (name, memory, runtime, cpus, (base.num_cpus, base.num_gpus, base.num_nodes))
+            groups.setdefault(target, (base, []))[1].append(change.job_id)
     return tuple(
-        Adjustment(name=name, base=base, memory=memory, runtime=runtime, job_ids=tuple(job_ids))
-        for (name, memory, runtime, _), (base, job_ids) in groups.items()
+        Adjustment(
+            name=name,
+            base=base,
+            memory=memory,
+            runtime=runtime,
+            job_ids=tuple(job_ids),
+            num_cpus=cpus,
+        )
+        for (name, memory, runtime, cpus, _), (base, job_ids) in groups.items()
     )
-
-
-def root_name(name: str) -> str:
-    """The name of the row from which a row with this name was raised, or its own."""
-    return _NAME_OF_A_RAISED_ROW.sub("", name)
-
-
-def _row_name(base: Requirements, run_id: int, memory: int, runtime: int) -> str:
-    root = root_name(base.name)
-    return f"{root}.run{run_id}.{units.format_memory(memory)}.{units.format_duration(runtime)}"

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from torc_watch.core.allocation import NodeClass
 from torc_watch.core.findings import Finding
+from torc_watch.core.job_kind import KindKey
+from torc_watch.core.kind_history import SizedAttempt
 from torc_watch.core.model import (
     Dependent,
     Job,
@@ -17,6 +19,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.node_hours import NodeHours
 from torc_watch.core.recovery_round import PastRounds
+from torc_watch.core.sizing_policy import ScoutRun
 from torc_watch.core.suspect_success import Suspicion
 
 
@@ -34,7 +37,8 @@ class Situation:
     whether files can be written where the jobs write theirs. ``node_hours`` is what the workflow
     has used, and may use in allocations that it still has. Allocations keep away from
     ``avoided_nodes``, the worst of which come first, where there are others. ``suspects`` are
-    completed jobs whose success is.
+    completed jobs whose success is. ``attempts`` are those that are known of this workflow, with
+    or without those of the findings. ``scout_runs`` are the scouts that run now, by their kind.
     """
 
     workflow: Workflow
@@ -55,3 +59,5 @@ class Situation:
     node_hours: NodeHours = field(default_factory=NodeHours)
     avoided_nodes: tuple[str, ...] = ()
     suspects: tuple[Suspicion, ...] = ()
+    attempts: tuple[SizedAttempt, ...] = ()
+    scout_runs: Mapping[KindKey, ScoutRun] = field(default_factory=dict)

@@ -52,7 +52,8 @@ class Lack:
 
     ``limit`` is what the attempt had; ``seen`` a lower bound of the need, such as a measured peak;
     ``asked`` what the job requests now, which a user may have changed. ``round`` counts from 1.
-    ``cap`` is the most that the job's partitions give, None if that is not known.
+    ``cap`` is the most that the job's partitions give, None if that is not known. One that may not
+    wait for a scout is retried at once.
     """
 
     job_id: int
@@ -62,6 +63,7 @@ class Lack:
     round: int
     seen: int | None = None
     cap: int | None = None
+    may_wait: bool = True
 
     @property
     def level(self) -> int:
@@ -97,6 +99,11 @@ class ScoutRun:
     def is_late(self) -> bool:
         """Those that wait for it wait no longer. It is not late by a clock that was set back."""
         return self.ran > _LATE_SCOUT * self.killed_after
+
+    @property
+    def late_in(self) -> float:
+        """Seconds; negative where it is late."""
+        return _LATE_SCOUT * self.killed_after - self.ran
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +157,7 @@ def _size(history: KindHistory, lack: Lack, scout: Lack | None, *, is_held: bool
         return _sized_by_peers(history, lack)
     if lack is scout or _goes_again(history, lack):
         return _raised(history, lack, SizingRule.SCOUT, _SCOUT_FACTOR)
-    if is_held and lack.round == 1:
+    if is_held and lack.may_wait and lack.round == 1:
         return Sizing(job_id=lack.job_id, request=None, rule=SizingRule.HELD)
     return _raised(history, lack, SizingRule.LADDER, _step(history, lack))
 
@@ -173,6 +180,8 @@ def _next_scout(history: KindHistory, lacks: Collection[Lack]) -> Lack | None:
     if history.resource is not SizedResource.MEMORY or history.scouts:
         return None
     if len(history.lacking) < _MANY_JOBS or history.lacking_share < _MOST_JOBS:
+        return None
+    if not any(each.may_wait for each in lacks):
         return None
     able = sorted(
         (each for each in lacks if each.round == 1 and _has_use_of_scout(history, each)),

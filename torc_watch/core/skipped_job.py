@@ -1,7 +1,7 @@
 """A failed job that is left alone, for a reason."""
 
 from torc_watch.core.findings import Finding
-from torc_watch.core.model import JobStatus
+from torc_watch.core.model import Job, JobStatus
 from torc_watch.core.recovery_round import Skip
 
 
@@ -11,6 +11,10 @@ def skipped(finding: Finding, reason: str) -> Skip:
         job_name=finding.job.name,
         cause=finding.cause,
         reason=reason,
-        # Torc's initialize_jobs makes every terminated job ready, whether it was chosen or not.
-        restarts_anyway=finding.job.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED),
+        restarts_anyway=restarts_anyway(finding.job),
     )
+
+
+def restarts_anyway(job: Job) -> bool:
+    """Torc's initialize_jobs makes every terminated job ready, whether it was chosen or not."""
+    return job.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.workflow_key import WorkflowKey
 
 DEFAULT_POLL_INTERVAL = 60.0  # seconds
@@ -35,6 +36,9 @@ class WatchOptions:
     max_retries: int | None = None
     memory_multiplier: float | None = None
     runtime_multiplier: float | None = None
+    policy: SizingPolicy | None = None
+    cpu_multiplier: float | None = None
+    in_place: bool | None = None
     retry_unknown: bool | None = None
     rerun_suspects: bool | None = None
     recovery_hook: tuple[str, ...] | None = None
@@ -149,6 +153,7 @@ _LIMITS: tuple[tuple[str, Callable[..., bool], str, str], ...] = (
     ("max_retries", lambda number: number >= 0, "be at least 0", ""),
     ("memory_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
     ("runtime_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
+    ("cpu_multiplier", _is_multiplier, "be greater than 1 and finite", ""),
     ("poll_interval", lambda seconds: seconds > 0, "be greater than 0 s", " s"),
     ("poll_interval", lambda seconds: not seconds > MAX_INTERVAL, "be at most 366 days", " s"),
     ("max_allocations", lambda number: number > 0, "be at least 1", ""),

@@ -20,7 +20,7 @@ from torc_watch.core.output_files import (
     odd_outputs,
     stem,
 )
-from torc_watch.core.resource_requests import root_name
+from torc_watch.core.row_names import root_name
 from torc_watch.core.suspect_inputs import FOR_INPUT
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.job_outputs import JobOutputs

@@ -113,7 +113,7 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.RecoveryContinued():
             yield f"Continuing recovery round {event.number} at step '{event.step}'"
         case events.RecoveryPlanned():
-            yield "Applying recovery heuristics..."
+            yield _planned(event.plan)
             yield from plan_lines(event.plan)
         case events.PlanProposed() | events.ApprovalAwaited():
             yield from _waiting_plan(event)
@@ -132,6 +132,14 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
             yield from _diagnosis(event)
+
+
+def _planned(plan: Plan) -> str:
+    if plan.in_place and plan.retries:
+        return f"Retrying {jobs_text(len(plan.retries))} while others run:"
+    if plan.in_place:
+        return f"Raising the requests of {jobs_text(len(plan.raises))} before they start:"
+    return "Applying recovery heuristics..."
 
 
 def _waiting_plan(event: events.PlanProposed | events.ApprovalAwaited) -> Iterator[str]:
@@ -153,6 +161,9 @@ def _diagnosis(event: Event) -> Iterator[str]:
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."
+        case events.InPlaceOff():
+            reason = printable(event.reason, _MAX_REASON)
+            yield f"Failed jobs wait until no others run: {reason}"
         case events.OutputUnread():
             yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.FailuresDiagnosed():
@@ -349,15 +360,24 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:
         yield f"  Starting {jobs_text(plan.uninitialized)} left uninitialized"
+    yield from _sizing_lines(plan)
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
-    if not plan.uses_retry:
+    if not plan.uses_retry and not plan.in_place:
         yield "  This round is free: it uses up none of --max-retries"
     if excluded := sorted({name for spec in plan.allocations for name in spec.excluded_nodes}):
         yield f"  Keeping away from nodes that failed jobs: {printable(', '.join(excluded))}"
     if plan.unpaid:
         left_out = "1 allocation" if plan.unpaid == 1 else f"{plan.unpaid} allocations"
         yield f"  Leaving out {left_out}, for which the node hours are too few (--max-node-hours)"
+
+
+def _sizing_lines(plan: Plan) -> Iterator[str]:
+    """Why jobs request that much: a sentence for all that are sized alike."""
+    for sentence in plan.sizing[:_LINES_PER_LIST]:
+        yield f"  {printable(sentence, _MAX_REASON)}"
+    if (more := len(plan.sizing) - _LINES_PER_LIST) > 0:
+        yield f"  ... and so for {more:,} more kinds of jobs"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:
@@ -390,7 +410,8 @@ def _fix(retry: Retry) -> str:
     assert retry.runtime is not None  # noqa: S101 - a fix has one of the two
     before, after = map(units.format_duration, retry.runtime)
     what = "Timeout detected" if retry.cause is Cause.TIMEOUT else cause_text(retry.cause)
-    return f"{what}, increasing runtime {before} -> {after}"
+    cpus = f", CPUs {retry.cpus[0]} -> {retry.cpus[1]}" if retry.cpus else ""
+    return f"{what}, increasing runtime {before} -> {after}{cpus}"
 
 
 def suspect_lines(suspects: Sequence[SuspectJob]) -> Iterator[str]:
@@ -417,7 +438,8 @@ def _unchanged(retry: Retry) -> str:
 
 def _left(left: Skip) -> str:
     anyway = "; Torc restarts it anyway" if left.restarts_anyway else ""
-    return f"not retried: {printable(left.reason, _MAX_REASON)}{anyway}"
+    what = "held" if left.is_held else "not retried"
+    return f"{what}: {printable(left.reason, _MAX_REASON)}{anyway}"
 
 
 def capped(entries: Sequence[T], line: Callable[[T], str]) -> Iterator[str]:
