@@ -52,7 +52,7 @@ class InPlaceSearch:
             return None
         record, run_id = watch.in_place, poll.observation.workflow.run_id
         jobs = await self._failed_jobs(watch.workflow_id, counts)
-        record.forget_all_but({(job.id, run_id, job.attempt) for job in jobs})
+        record.keep({(job.id, run_id, job.attempt): job for job in jobs})
         new = [job for job in jobs if (job.id, run_id, job.attempt) not in record.known]
         has_news = bool(new) and await self._look_at(new, poll)
         completed = counts.of(JobStatus.COMPLETED)

@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -129,10 +129,14 @@ class InPlaceRecord:
         self.settled |= {key for key in self.waiting if key[0] in jobs}
         self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
 
-    def forget_all_but(self, attempts: AbstractSet[AttemptKey]) -> None:
-        """Of jobs that have not failed any more."""
-        self.settled &= attempts
-        self.waiting = {key: each for key, each in self.waiting.items() if key in attempts}
+    def keep(self, failed: Mapping[AttemptKey, Job]) -> None:
+        """Forgets all others. A user may have changed the requirements of these."""
+        self.settled &= failed.keys()
+        self.waiting = {
+            key: replace(each, job=failed[key])
+            for key, each in self.waiting.items()
+            if key in failed
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

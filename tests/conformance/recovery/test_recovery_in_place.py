@@ -1,4 +1,4 @@
-"""Jobs that run again while others run, before each of the servers: none of their dependents is lost.
+"""Jobs that run again while others run, before each server: none of their dependents is lost.
 
 There are no events: the server has looked at all failures when the watch sees them.
 """
