@@ -23,6 +23,7 @@ from torc_watch.core.recovery_round import (
     RoundOutcome,
     Step,
     limited_retries,
+    retries_in_place,
     uses_round,
 )
 from torc_watch.core.workflow_key import WorkflowIdentity
@@ -269,6 +270,7 @@ class Journal:
             retried=tuple(
                 retry for plan, outcome in plans for retry in limited_retries(plan, outcome)
             ),
+            in_place=tuple(job_id for plan, _ in plans for job_id in retries_in_place(plan)),
             began=began,
         )
 
@@ -309,7 +311,7 @@ class Journal:
 
 
 def _completed(plans: Iterable[Plan]) -> int | None:
-    counts = [plan.completed for plan in plans if not plan.joins_workers]
+    counts = [plan.completed for plan in plans if plan.is_at_rest]
     return counts[-1] if counts else None
 
 

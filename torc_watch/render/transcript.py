@@ -113,7 +113,7 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.RecoveryContinued():
             yield f"Continuing recovery round {event.number} at step '{event.step}'"
         case events.RecoveryPlanned():
-            yield "Applying recovery heuristics..."
+            yield _planned(event.plan)
             yield from plan_lines(event.plan, fixes="Applied fixes")
         case events.PlanProposed() | events.ApprovalAwaited():
             yield from _waiting_plan(event)
@@ -132,6 +132,14 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
             yield from _diagnosis(event)
+
+
+def _planned(plan: Plan) -> str:
+    if plan.in_place and plan.retries:
+        return f"Retrying {jobs_text(len(plan.retries))} while others run:"
+    if plan.in_place:
+        return f"Raising the requests of {jobs_text(len(plan.raises))} before they start:"
+    return "Applying recovery heuristics..."
 
 
 def _waiting_plan(event: events.PlanProposed | events.ApprovalAwaited) -> Iterator[str]:
@@ -153,6 +161,9 @@ def _diagnosis(event: Event) -> Iterator[str]:
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."
+        case events.InPlaceOff():
+            reason = printable(event.reason, _MAX_REASON)
+            yield f"Failed jobs wait until no others run: {reason}"
         case events.OutputUnread():
             yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.FailuresDiagnosed():
@@ -352,7 +363,7 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False, fixes: str = "Fixes") 
     yield from _sizing_lines(plan)
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
-    if not plan.uses_retry:
+    if not plan.uses_retry and not plan.in_place:
         yield "  This round is free: it uses up none of --max-retries"
     if excluded := sorted({name for spec in plan.allocations for name in spec.excluded_nodes}):
         yield f"  Keeping away from nodes that failed jobs: {printable(', '.join(excluded))}"

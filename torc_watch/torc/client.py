@@ -268,6 +268,14 @@ class TorcClient:
         # at once, and a second request would take it from its worker.
         await self.transport.put(path, repeatable=status is JobStatus.UNINITIALIZED)
 
+    async def retry_job(self, job_id: int, *, run_id: int, attempt: int) -> None:
+        """The job's next attempt in the same run: it is ready. Its dependents do not change.
+
+        Raises Conflict unless the job has failed, was terminated or counts as running, ``attempt``
+        is its last and ``run_id`` the current run.
+        """
+        await self.transport.post(f"/jobs/{job_id}/retry/{run_id}", max_retries=attempt + 1)
+
     async def assign_requirements(self, workflow_id: int, job: Job, requirements_id: int) -> None:
         """Replaces the job's resource requirements, in any job status."""
         # The server rejects a body without these, and any change to them.
