@@ -1,8 +1,8 @@
 """The workflow of `scripts/bench cluster-recovery`: 60 jobs of three kinds, a third of which
 request less memory than they need.
 
-Of each kind some needs are above what all jobs of the kind request, up to a largest one. Needs and
-run times are spread evenly and shuffled, the same way each time.
+All jobs of a kind request the same, and a third of each kind needs more than that. Needs and run
+times are spread evenly and shuffled, the same way each time.
 """
 
 import random
@@ -48,10 +48,12 @@ class Job:
         return self.need > self.kind.request
 
 
+# In the middle of each of the levels at which `scripts/bench sizing` draws requests: 30-60, 10-30 and
+# 60-95 % of the largest need of a kind.
 KINDS = (
-    Kind(name="align", number=20, request=150, short=6, most=1.6),
-    Kind(name="train", number=20, request=120, short=12, most=2.5),
-    Kind(name="merge", number=20, request=100, short=2, most=1.3),
+    Kind(name="align", number=20, request=150, short=7, most=2.4),
+    Kind(name="train", number=20, request=120, short=7, most=5.8),
+    Kind(name="merge", number=20, request=100, short=6, most=1.3),
 )
 _FIRST_KINDS, _LAST_KIND = ("align", "train"), "merge"
 
