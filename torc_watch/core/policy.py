@@ -93,7 +93,7 @@ def _plan(
     restarted = restarted_dependents(situation, retries)
     left_alone = tuple(with_restart(left, restarted or {}) for left in left_alone)
     repeated = None if restarted is None else repeated_jobs(situation, restarted, retries)
-    raises = waiting_raises(situation, rows, settings)
+    raises = waiting_raises(situation, rows, settings, restarted or ())
     adjustments = adjustments_of(situation, (*retries, *raises), situation.workflow.run_id + 1)
     choices = Choices(
         retries=retries,
