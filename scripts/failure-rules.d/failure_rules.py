@@ -78,9 +78,9 @@ goes on.
 workflow and recovers it: then they show the next round of that watch.
 
 A job that says how much memory it lacked (NumPy's `Unable to allocate 45.0 GiB`, R's `cannot
-allocate vector of size 3.7 Gb`), or for how much Slurm stopped it, requests 1.5 times that if it is
-more than it would request otherwise, and at most what a node has. Where no node has so much, the
-job is handed over at once.
+allocate vector of size 3.7 Gb`), or for how much Slurm stopped it, is known to need that much, and
+requests [more than that](../README.md#how-much-more-jobs-request), at most what a node has. Where
+no node has so much, the job is handed over at once.
 
 What may pass by itself gets time to do so. The first retry comes 2 minutes after the last failure
 for the cause, the second 8, all others 30; for a license 10, 30 and 60 minutes. That also holds for
