@@ -245,7 +245,8 @@ class Submitted:
 class SimulatedScheduler:
     """Allocations whose workers are tasks of this loop and speak to the server as real ones do.
 
-    ``endings`` has the end of a job in run 1, 2, ...; in later runs it succeeds. ``deaths`` has the
+    ``endings`` has the ends of a job: of the first time it runs, of the next, in another run or in
+    place, and so on; after these it succeeds. ``deaths`` has the
     allocations, by number, that die after they claimed jobs, started all of them, or started half;
     ``state_after_death`` is their state from then on. With "unreported", the worker deregisters,
     but does not report its last job.
@@ -454,7 +455,8 @@ class _SimulatedWorker:
 
     def _ending_of(self, job: ClaimedJob) -> Ending:
         endings = self.endings.get(job.job.name, ())
-        return endings[self.run_id - 1] if self.run_id <= len(endings) else SUCCESS
+        retries = self.run_id - 1 + job.job.attempt - 1
+        return endings[retries] if retries < len(endings) else SUCCESS
 
     def _result(self, job: ClaimedJob, ending: Ending) -> NewResult:
         return_code, peak_memory, seconds = ending

@@ -11,13 +11,14 @@ from typer.testing import CliRunner, Result
 
 from tests.rigs.hot_journal import FILES, cut_off_a_write
 from torc_watch.cli import app
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon.commands import Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import PendingCommand, Spool
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView, WorkflowView
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 
 SERVER = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 

@@ -18,7 +18,8 @@ from tests.rigs.slurm_cluster import wait_until
 from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.units import GIB
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.journal import Journal
 
 pytestmark = pytest.mark.slow
 

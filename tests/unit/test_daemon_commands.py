@@ -11,12 +11,13 @@ import pytest
 from tests.rigs.daemon import ME, OOM, SERVER, DaemonRig, running
 from torc_watch.core import events
 from torc_watch.core.units import MIB
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon import daemon_events
 from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.daemon.workflow_view import Phase, WorkflowView
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 
 if TYPE_CHECKING:
     from tests.conftest import Forward, OpenSite

@@ -15,9 +15,9 @@ from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.units import MIB
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.allocation_submission import cancel_planned
 from torc_watch.engine.failure_search import FailureSearch
-from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.workers import OrphanRelease, observe
 from torc_watch.torc.requests import NewResult
 

@@ -12,7 +12,7 @@ from torc_watch.core.events import Verdict
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import Step
 from torc_watch.core.units import MIB
-from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Fault, Forward, OpenSite, Site

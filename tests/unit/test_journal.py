@@ -29,6 +29,7 @@ from torc_watch.core.errors import (
 )
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB, MIB
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon import journal_reader
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.journal_reader import is_cut_off
@@ -36,7 +37,7 @@ from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine import database
 from torc_watch.engine.database import Database, check_integrity, set_damaged_aside
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 
 WORKFLOW = WorkflowIdentity(
     server="http://test/torc-service/v1", workflow_id=7, created="2026-01-01"

@@ -77,7 +77,7 @@ def test_waste_is_failed_attempts_and_unused_memory() -> None:
 
 
 def test_yaml_can_be_pasted_whatever_the_name() -> None:
-    row = replace(BIG, name="a: b #\n\x07", num_gpus=1, num_nodes=2)
+    row = replace(BIG, name='a: "b" \\ #\n\x07\u202e😀', num_gpus=1, num_nodes=2)
     kinds = kind_sizes(42, [_ended(1, peak=100 * MIB, row=row)], [row])
 
     text = "\n".join(requirements_lines(kinds, suggested(kinds)))
@@ -95,6 +95,7 @@ def test_yaml_can_be_pasted_whatever_the_name() -> None:
         ]
     }
     assert "\x07" not in text
+    assert "\u202e" not in text
 
 
 def test_table_has_a_row_for_memory_and_one_for_run_time() -> None:

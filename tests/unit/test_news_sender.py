@@ -16,12 +16,13 @@ from torc_watch.core.errors import JournalError, LeaseLost
 from torc_watch.core.news import NewsFact, NewsItem, NewsKind, NewsMessage, SendResult
 from torc_watch.core.news_schedule import NewsLimits, QuietHours
 from torc_watch.core.recovery_round import Plan
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon import news_sender
 from torc_watch.daemon.daemon_events import DaemonEvent, NewsFailed, NewsSent
 from torc_watch.daemon.news_sender import NewsSender
 from torc_watch.daemon.outbox import Outbox, listed_news
 from torc_watch.daemon.registry import Registry
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.news_text import message_of
 
 pytestmark = pytest.mark.looptime

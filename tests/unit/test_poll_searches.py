@@ -15,7 +15,7 @@ from torc_watch.core.assessment import Observation
 from torc_watch.core.model import Allocation, JobCounts, JobStatus
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.scheduler_choice import SchedulerChoice
-from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.messages import PollResult, StrandedJobs, UnservedJobs, Watch
 from torc_watch.engine.stranded_search import StrandedSearch
 from torc_watch.engine.unneeded_search import unneeded_allocations

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon.commands import WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.engine.database import MIGRATIONS
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 
 WORKFLOW = WatchedWorkflow(
     server="http://a/torc-service/v1",

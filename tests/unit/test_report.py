@@ -6,24 +6,22 @@ from pathlib import Path
 import pytest
 
 from tests.rigs.embedded import serve_on_loopback
+from tests.rigs.played_workflow import played_workflow
 from torc_watch.app.composition import open_client
 from torc_watch.app.report import report_key, workflow_report
 from torc_watch.app.report_file import refuse_other_files, write_report
-from torc_watch.config.settings import Settings, load_settings
+from torc_watch.config.settings import DEFAULT_URL, Settings, load_settings
 from torc_watch.core.assessment import has_succeeded
 from torc_watch.core.errors import InvalidInput, ServerUnreachable
-from torc_watch.core.model import JobStatus
 from torc_watch.core.timeline import AttemptState
-from torc_watch.core.units import GIB
-from torc_watch.engine.journal import Journal, WorkflowIdentity
-from torc_watch.engine.messages import utc_now
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.report_page.page import report_page
 from torc_watch.sandbox.server import ServerSettings
 from torc_watch.torc import retry_policy
 from torc_watch.torc.client import TorcClient
-from torc_watch.torc.requests import NewJob, NewRequirements, NewResult, NewWorkflow
-from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
+OTHER = "http://other/torc-service/v1"
 NOWHERE = "http://127.0.0.1:9/torc-service/v1"  # where no server listens
 
 
@@ -45,43 +43,7 @@ def empty_server(tmp_path: Path) -> AbstractAsyncContextManager[str]:
 
 
 async def ended_workflow(client: TorcClient) -> int:
-    """Of its two jobs one completed and one failed, on a worker that has ended."""
-    workflow_id = await client.create_workflow(NewWorkflow(name="nightly", user="ada"))
-    row = await client.create_requirements(
-        workflow_id, NewRequirements(name="small", memory=2 * GIB, runtime=60)
-    )
-    ids = await client.create_jobs(
-        workflow_id,
-        [NewJob(name=name, command="true", requirements_id=row) for name in ("good", "bad")],
-    )
-    await client.initialize_jobs(workflow_id)
-    run_id = (await client.get_workflow(workflow_id)).run_id
-    worker, resources = RunnerApi(client.transport), WorkerResources(num_cpus=2, memory=8 * GIB)
-    await worker.claim_jobs(workflow_id, resources, limit=2)
-    node_id = await worker.register_node(
-        workflow_id,
-        hostname="n1",
-        pid=1,
-        started_at=utc_now(),
-        resources=resources,
-        allocation=None,
-    )
-    for job_id, code in zip(ids, (0, 3), strict=True):
-        await worker.start_job(job_id, run_id=run_id, node_id=node_id)
-        result = NewResult(
-            workflow_id=workflow_id,
-            run_id=run_id,
-            attempt=1,
-            compute_node_id=node_id,
-            status=JobStatus.FAILED if code else JobStatus.COMPLETED,
-            return_code=code,
-            exec_seconds=2,
-            completed_at=utc_now(),
-            peak_memory=GIB,
-        )
-        await client.complete_job(job_id, result)
-    await client.end_compute_node(workflow_id, node_id)
-    return workflow_id
+    return await played_workflow(client, {"good": 0, "bad": 3})
 
 
 def watched(settings: Settings, server: str, workflow_id: int) -> None:
@@ -113,6 +75,19 @@ async def test_workflow_that_was_never_watched(
         assert [group.findings[0].job.name for group in known.failures] == ["bad"]
         assert len(known.utilization.kinds) == 2
         assert "torc-watchd has not watched this workflow" in report_page(report)
+
+
+@pytest.mark.parametrize(("workers", "node"), [(50, "n1"), (51, "")])
+async def test_node_of_a_running_job_is_asked_for_where_few_workers_live(
+    workers: int, node: str, settings: Settings, empty_server: AbstractAsyncContextManager[str]
+) -> None:
+    async with empty_server as server:
+        async with open_client(settings.connection(server)) as client:
+            workflow_id = await played_workflow(client, {"slow": None}, more_workers=workers - 1)
+        known = (await workflow_report(workflow_id, server, settings)).known
+        assert known is not None
+        lanes = {lane.node for lane in known.timeline.lanes if lane.count(AttemptState.RUNNING)}
+        assert lanes == {node}
 
 
 async def test_workflow_that_was_deleted_is_what_the_journal_knows(
@@ -160,11 +135,30 @@ async def test_journal_that_cannot_be_read_leaves_the_rest(
         assert report.troubles[0].startswith("No history: ")
 
 
-def test_key_of_a_workflow_that_was_only_watched_elsewhere(settings: Settings) -> None:
-    watched(settings, "http://other/torc-service/v1", 7)
-    assert report_key(7, None, settings).server == "http://other/torc-service/v1"
-    assert report_key(8, None, settings).server == NOWHERE
+def test_server_of_a_workflow_that_was_only_watched_elsewhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is where the user chose none: neither by --url, nor by a variable or a file."""
+    watched(settings, OTHER, 7)
+    assert report_key(7, None, settings).server == NOWHERE
     assert report_key(7, "http://third", settings).server == "http://third/torc-service/v1"
+    (settings.home.parent / "config" / "torc-watchd").mkdir(parents=True)
+    file = settings.home.parent / "config" / "torc-watchd" / "config.toml"
+    monkeypatch.delenv("TORC_API_URL")
+    file.write_text('api_url = "http://fourth"')
+    assert report_key(7, None, load_settings()).server == "http://fourth/torc-service/v1"
+    file.unlink()
+    assert report_key(7, None, load_settings()).server == OTHER
+    assert report_key(8, None, load_settings()).server == DEFAULT_URL
+
+
+async def test_chosen_server_without_the_workflow_names_the_one_that_had_it(
+    settings: Settings, empty_server: AbstractAsyncContextManager[str]
+) -> None:
+    async with empty_server as server:
+        watched(settings, OTHER, 7)
+        with pytest.raises(InvalidInput, match=f"watched one on {OTHER}: choose .* --url"):
+            await workflow_report(7, server, settings)
 
 
 def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
@@ -194,3 +188,26 @@ def test_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     write_report(link, "new")
     assert link.is_symlink()
     assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o640)
+
+
+def test_file_at_the_end_of_a_link_is_made(tmp_path: Path) -> None:
+    """As by `handover`, and by the shell's redirection."""
+    link, target = tmp_path / "latest.html", tmp_path / "monday.html"
+    link.symlink_to(target.name)
+    refuse_other_files(link)
+    write_report(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "refusal"),
+    [("none/report.html", "There is no folder .*/none: make it"), ("latest.html", "leads nowhere")],
+)
+def test_link_that_leads_to_no_file_is_refused_at_once(
+    leads_to: str, refusal: str, tmp_path: Path
+) -> None:
+    link = tmp_path / "latest.html"
+    link.symlink_to(leads_to)
+    with pytest.raises(InvalidInput, match=refusal):
+        refuse_other_files(link)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from torc_watch.core.recovery_round import RoundOutcome, Step
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.retention import prune
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.engine.workflow_lock import lock_workflow
 
 

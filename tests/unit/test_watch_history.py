@@ -17,13 +17,13 @@ from torc_watch.core.errors import JournalError
 from torc_watch.core.past_watch import PastRound
 from torc_watch.core.recovery_round import Plan, Retry, RoundOutcome, Step
 from torc_watch.core.units import GIB
-from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.registry import Registry
 from torc_watch.daemon.spool import Spool
 from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.engine.database import MIGRATIONS
-from torc_watch.engine.journal import Journal, WorkflowIdentity
+from torc_watch.engine.journal import Journal
 from torc_watch.render.history_text import history_text, history_values, rounds_text
 
 A = WorkflowIdentity(server="http://a", workflow_id=42, created="2026-01-01")
@@ -141,6 +141,13 @@ def test_rounds_that_were_not_carried_out_have_a_reason(round_: dict[str, Any], 
     first, _, line = rounds_text([PAST, waited, last])
     assert "Round 1, after run 1" in first
     assert fnmatchcase(line[21:], text)
+
+
+def test_round_beside_others_is_told_as_such() -> None:
+    plan = replace(PLAN, in_place=True, uses_retry=False)
+    title, *lines = rounds_text([replace(PAST, run_id=2, outcome="continued", plan=plan)])
+    assert title[21:].startswith("Round 1, in run 2, while others ran: continued at ")
+    assert not any("Run 3 starts" in line or "free" in line for line in lines)
 
 
 def test_reason_of_a_round_is_kept(tmp_path: Path) -> None:

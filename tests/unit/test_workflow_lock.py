@@ -17,7 +17,7 @@ from typing import TextIO
 import pytest
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
-from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.workflow_lock import lock_workflow
 
 WORKFLOW = WorkflowIdentity(
@@ -27,7 +27,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from torc_watch.engine.workflow_lock import lock_workflow
-from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
 identity = WorkflowIdentity(server=sys.argv[2], workflow_id=7, created=sys.argv[3])
 with lock_workflow(Path(sys.argv[1]), identity):
     print("held", flush=True)

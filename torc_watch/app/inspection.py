@@ -47,14 +47,17 @@ from torc_watch.core.recovery_round import (
     limited_retries,
     uses_round,
 )
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.suspect_success import Suspicion, reruns, suspects_text
 from torc_watch.core.unfailed_job import job_named, job_standing
-from torc_watch.core.workflow_key import WorkflowKey, resolve_key
+from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchOptions, WatchState
 from torc_watch.daemon.node_history import incidents_in
 from torc_watch.daemon.status_file import read_status
+from torc_watch.daemon.stored_attempts import StoredAttempts, attempts_of
 from torc_watch.daemon.watch_history import known_workflows, watches_of
 from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.engine.attempt_history import with_found
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.job_outputs import JobOutputs
@@ -66,6 +69,7 @@ from torc_watch.engine.suspect_search import SuspectSearch
 from torc_watch.engine.workers import observe
 from torc_watch.render.plan_text import PlanResult, unread_notes
 from torc_watch.schedulers.cluster import Cluster
+from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection
 
 _SERVER_TIMEOUT = 20.0  # seconds for a server to answer all requests of an inspection
@@ -384,7 +388,7 @@ async def inspect(
             cluster,
             workflow=observation.workflow,
             diagnosis=at_rest.diagnosis,
-            history=History(past=seen.past_of_round, incidents=_incidents(settings.home)),
+            history=await _history(client, at_rest, settings.home, round_settings),
             settings=round_settings,
             timing=Timing(now=utc_now(), may_wait=known.may_wait, has_room=False),
         )
@@ -404,6 +408,30 @@ async def _priced(
         answer=plan,
         plan_id=plan_id(plan, server=connection.url, created=seen.observation.workflow.created),
         price=price_of(plan, starts_at),
+    )
+
+
+async def _history(
+    client: TorcClient, at_rest: "_ToPlan", home: Path, settings: RecoverySettings
+) -> History:
+    """As a round would have it, of which the journal may have less than it would then."""
+    seen = at_rest.seen
+    workflow = seen.observation.workflow
+    identity = WorkflowIdentity.of(workflow, client.transport.connection.url)
+    stored = StoredAttempts()
+    with suppress(JournalError):  # no reason not to make a plan
+        stored = attempts_of(home, identity)
+    return History(
+        past=seen.past_of_round,
+        incidents=_incidents(home),
+        attempts=await with_found(
+            client,
+            workflow,
+            at_rest.diagnosis.findings,
+            stored.attempts,
+            stored.scouts,
+            with_peers=settings.sizing is SizingPolicy.EVIDENCE,
+        ),
     )
 
 

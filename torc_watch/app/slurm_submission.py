@@ -23,8 +23,8 @@ from torc_watch.core.errors import (
     ServerUnreachable,
 )
 from torc_watch.core.model import SLURM, Workflow
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.allocation_submission import cancel_submitted, submit_allocations
-from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.runner_grace import set_fitting_lead
 from torc_watch.engine.workflow_lock import lock_workflow
 from torc_watch.planner.cluster_plan import AllocationGroup, ClusterPlan

@@ -381,6 +381,15 @@ class JobsUnserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InPlaceOff:
+    """Failed jobs wait until the workflow is at rest, for ``reason``."""
+
+    name: ClassVar = "in_place.off"
+    workflow_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsStranded:
     """Jobs that workers claimed and do not start: these allocations are ended."""
 
@@ -579,6 +588,7 @@ Event = (
     | SuspectsFound
     | SuccessesUnchecked
     | JobsUnserved
+    | InPlaceOff
     | JobsStranded
     | AllocationsUnneeded
     | SubmissionStarted

@@ -34,6 +34,15 @@ UNSERVED_COOLDOWN = 600.0
 # Allocations come nearer to their end although nothing else changes.
 UNSERVED_INTERVAL = 600.0
 _MOST_DOUBLINGS = 4
+# Jobs that run again while others run are claimed within seconds, or there is no worker for them.
+AFTER_RETRY = 10.0
+# Failures while others run are looked at together: until there are no more for a moment, or for a
+# second. The last poll is that far back, too.
+QUIET_AFTER_FAILURE = 0.3
+FAILURES_TOGETHER = 1.1
+BETWEEN_FAILURES = 1.0
+# Jobs that wait for a scout are looked at again that late at the earliest, unless others complete.
+SCOUT_INTERVAL = 60.0
 # A worker starts what it claims within a second, or within a minute on a slow file system.
 STRANDED_GRACE = 180.0
 

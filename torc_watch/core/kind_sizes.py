@@ -1,6 +1,6 @@
 """What each kind of job of a workflow needs, by what was measured, and what to request for it.
 
-Memory is in bytes, run time in seconds. All attempts of all runs count that the server knows.
+Memory is in bytes, run time in seconds. All attempts of all runs count that are still known.
 """
 
 import math
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torc_watch.core.job_kind import KindKey, kind_key
 from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
-from torc_watch.core.kind_history import measured_amount
-from torc_watch.core.model import JobStatus, Requirements
+from torc_watch.core.kind_history import AttemptEnd, SizedAttempt, measured_amount
+from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
 from torc_watch.core.row_names import root_name
 from torc_watch.core.units import GIB, MIB
 from torc_watch.core.utilization import EndedJob
@@ -84,6 +84,25 @@ def kind_sizes(
             groups[kind_key(workflow_id, each.job, each.requirements)].append(each)
     sizes = (_sizes(key, alike, written) for key, alike in groups.items())
     return tuple(sorted(sizes, key=lambda kind: (kind.name, kind.key.requirements or "")))
+
+
+def ended_job(attempt: SizedAttempt, job: Job, row: Requirements | None) -> EndedJob:
+    """As if the server had its result: it has none of attempts that were retried in the same run.
+
+    ``row`` is what the job requests now. The return code was not recorded, and does not matter.
+    """
+    is_completed = attempt.end is AttemptEnd.COMPLETED
+    result = JobResult(
+        job_id=attempt.job_id,
+        run_id=attempt.run_id,
+        attempt=attempt.attempt,
+        status=JobStatus.COMPLETED if is_completed else JobStatus.FAILED,
+        return_code=0 if is_completed else 1,
+        exec_seconds=attempt.ran or 0.0,
+        peak_memory=measured_amount(attempt.peak),
+        compute_node_id=None,
+    )
+    return EndedJob(job=job, result=result, requirements=row)
 
 
 def suggested(kinds: Iterable[KindSizes]) -> tuple[SuggestedRequirements, ...]:

@@ -76,7 +76,8 @@ class Job:
     """``scheduler_config_id`` is the row of a Slurm scheduler that the job is meant for.
 
     Only workers with all of its ``labels`` take it. ``started`` is the server's time of the start,
-    while the job runs; 0.12 does not keep it.
+    while the job runs; 0.12 does not keep it. With a failure handler of Torc's its workers retry it
+    themselves.
     """
 
     id: int
@@ -88,6 +89,7 @@ class Job:
     started: datetime | None = None
     scheduler_config_id: int | None = None
     labels: frozenset[str] = frozenset()
+    has_failure_handler: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause
 from torc_watch.core.demand import Choices, demands
+from torc_watch.core.jobs_behind import jobs_behind
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason, ready_jobs
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.node_hour_limit import within_limit
@@ -58,7 +59,7 @@ def exhausted(rounds_used: int, settings: RecoverySettings) -> Refusal | None:
 
 def plan(situation: Situation, settings: RecoverySettings) -> Plan | Refusal | Postponement:
     """The next round of recovery, or why there is none, or when."""
-    rows = _rows(situation, settings)
+    rows = scheduler_rows(situation, settings)
     chosen = _chosen(situation, rows, settings)
     if isinstance(chosen, Refusal):
         return chosen
@@ -124,6 +125,7 @@ def _plan(
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=uses_retry,
         raises=raises,
+        behind=jobs_behind(situation, restarted),
     )
 
 
@@ -164,7 +166,7 @@ def _retries(decided: Postponement | Iterable[Retry | Skip]) -> tuple[Retry, ...
     return tuple(each for each in decided if isinstance(each, Retry))
 
 
-def _rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
+def scheduler_rows(situation: Situation, settings: RecoverySettings) -> SchedulerRows:
     jobs = [*(finding.job for finding in situation.findings), *situation.waiting]
     jobs += [suspect.job for suspect in reruns(situation.suspects, situation.past, settings)]
     may_move = settings.partition is None
@@ -176,7 +178,8 @@ def decisions(
 ) -> list[Retry | Skip]:
     """One for each finding. Of jobs that failed alike, one that can run may have to go first."""
     budget = RetryBudget(situation.past, settings)
-    sized = sized_retries(situation, rows, settings)
+    hopeful = tuple(each for each in situation.findings if not budget.is_vain(each))
+    sized = sized_retries(replace(situation, findings=hopeful), rows, settings)
     decided = [
         (each, sized.get(each.job.id) or decide(each, rows, settings, budget))
         for each in situation.findings

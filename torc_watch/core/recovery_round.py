@@ -180,7 +180,8 @@ class Plan:
 
     ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
-    are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
+    are behind one that runs again; None when that is not known. ``behind`` counts those that will
+    run for the first time, after one that runs again. ``scheduler_type`` is None in plans
     of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
     without ``uses_retry`` the round only continues what was interrupted, or has retries only that
     the budgets of their jobs bound. A plan that
@@ -204,6 +205,7 @@ class Plan:
     scheduler_config_id: int | None
     allocations: tuple[AllocationSpec, ...]
     completed: int = 0
+    behind: int = 0
     uses_retry: bool = True
     joins_workers: bool = False
     unserved: tuple[int, ...] = ()
@@ -225,7 +227,12 @@ class Plan:
 
         In the old one they may have a result already, and the server takes no second.
         """
-        return bool(self.retries or self.uninitialized)
+        return bool(self.retries or self.uninitialized) and not self.in_place
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no jobs of the workflow run meanwhile."""
+        return not (self.joins_workers or self.in_place)
 
     def count(self, cause: Cause) -> int:
         return sum(retry.cause is cause for retry in self.retries)
@@ -363,22 +370,25 @@ class PastRounds:
     """The rounds of a watch that have ended: how many, and how many of them used up a retry.
 
     ``completed`` is how many jobs had completed at the last one with a plan for a workflow at rest;
-    None before any. ``retried`` are their retries for causes that call for a few at most. ``began``
-    is when the user asked for the watch, None without one.
+    None before any. ``retried`` are their retries for causes that call for a few at most.
+    ``in_place`` has the ID of the job for each retry while others ran. ``began`` is when the user
+    asked for the watch, None without one.
     """
 
     ended: int = 0
     used: int = 0
     completed: int | None = None
     retried: tuple[Retry, ...] = ()
+    in_place: tuple[int, ...] = ()
     began: datetime | None = None
 
     def after(self, outcome: RoundOutcome, plan: Plan | None) -> "PastRounds":
         return PastRounds(
             ended=self.ended + 1,
             used=self.used + uses_round(plan, outcome),
-            completed=plan.completed if plan and not plan.joins_workers else self.completed,
+            completed=plan.completed if plan and plan.is_at_rest else self.completed,
             retried=(*self.retried, *limited_retries(plan, outcome)),
+            in_place=(*self.in_place, *retries_in_place(plan)),
             began=self.began,
         )
 
@@ -386,9 +396,12 @@ class PastRounds:
 def uses_round(plan: Plan | None, outcome: str | None) -> bool:
     """Whether a round that ended uses up one of those allowed.
 
-    An abandoned one does in any case: without that, two who interfere could go on for ever.
+    An abandoned one does in any case: without that, two who interfere could go on for ever. Retries
+    in place are bounded for each job.
     """
-    is_free = outcome == RoundOutcome.FAILED and plan is not None and not plan.uses_retry
+    is_free = plan is not None and (
+        plan.in_place or (outcome == RoundOutcome.FAILED and not plan.uses_retry)
+    )
     return outcome not in FREE_OUTCOMES and not is_free
 
 
@@ -397,3 +410,8 @@ def limited_retries(plan: Plan | None, outcome: str | None) -> tuple[Retry, ...]
     has_run = outcome in (RoundOutcome.RESUBMITTED, RoundOutcome.CONTINUED)
     retries = plan.retries if plan and has_run else ()
     return tuple(each for each in retries if each.fingerprint or REMEDIES[each.cause] in _LIMITED)
+
+
+def retries_in_place(plan: Plan | None) -> tuple[int, ...]:
+    """The IDs of the jobs that a round retried while others ran, or was about to."""
+    return tuple(each.job_id for each in plan.retries) if plan and plan.in_place else ()

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from torc_watch.core.cause import REMEDIES, Cause, Remedy
 from torc_watch.core.findings import Finding
+from torc_watch.core.in_place_gate import retried_in_vain
 from torc_watch.core.recovery_round import PastRounds, RecoverySettings
 
 _STORM = 3  # failures that are alike
@@ -38,9 +39,12 @@ class RetryBudget:
         self._settings = settings
         self._began = past.began
         self._used = Counter((retry.job_id, _kind(retry.cause)) for retry in past.retried)
+        self._in_place = Counter(past.in_place)
 
     def objection(self, finding: Finding) -> str | None:
         """Why the job may not run again, for users; None where it may."""
+        if self.is_vain(finding):
+            return f"{finding.reason}; {retried_in_vain(self._in_place[finding.job.id])}"
         most = _MOST.get(finding.remedy)
         if most is None or self._settings.after_repair:
             return None
@@ -50,6 +54,11 @@ class RetryBudget:
         if used >= max(most, precedes(finding, self._began)):
             return f"{finding.reason}; {_used_up(used)}"
         return None
+
+    def is_vain(self, finding: Finding) -> bool:
+        """Whether the job was retried in place as often as rounds are allowed."""
+        retries, most = self._in_place[finding.job.id], self._settings.max_retries
+        return most is not None and 0 < most <= retries and not self._settings.after_repair
 
     def bounds(self, finding: Finding) -> bool:
         """Whether so few retries of the job are left that no round need be counted for them.

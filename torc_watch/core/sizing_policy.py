@@ -100,6 +100,11 @@ class ScoutRun:
         """Those that wait for it wait no longer. It is not late by a clock that was set back."""
         return self.ran > _LATE_SCOUT * self.killed_after
 
+    @property
+    def late_in(self) -> float:
+        """Seconds; negative where it is late."""
+        return _LATE_SCOUT * self.killed_after - self.ran
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:

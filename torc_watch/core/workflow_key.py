@@ -1,9 +1,11 @@
-"""The key of a workflow: its ID alone is ambiguous, since each server counts from 1."""
+"""The keys of a workflow: its ID alone is ambiguous, since each server counts from 1."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from torc_watch.core.errors import InvalidInput
+from torc_watch.core.model import Workflow
 
 
 class WorkflowKey(NamedTuple):
@@ -11,6 +13,19 @@ class WorkflowKey(NamedTuple):
 
     server: str
     workflow_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowIdentity:
+    """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
+
+    server: str
+    workflow_id: int
+    created: str
+
+    @classmethod
+    def of(cls, workflow: Workflow, server: str) -> Self:
+        return cls(server=server, workflow_id=workflow.id, created=workflow.created)
 
 
 def resolve_key(workflow_id: int, server: str | None, known: Iterable[WorkflowKey]) -> WorkflowKey:

@@ -15,12 +15,14 @@ _POLLED = (events.Polled, events.JobsCounted)
 @dataclass(slots=True)
 class EventCounts:
     """``polls_failed`` is by server, ``ended`` by verdict, ``last_poll`` has the last that was
-    answered. ``node_hours`` are those of allocations of Slurm that rounds planned, at most."""
+    answered. ``retries_in_place`` are jobs that were retried while others ran. ``node_hours`` are
+    those of allocations of Slurm that rounds planned, at most."""
 
     polls_failed: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     last_poll: dict[WorkflowKey, datetime] = field(default_factory=dict)
     rounds: int = 0
+    retries_in_place: int = 0
     node_hours: float = 0.0
     news_sent: int = 0
     news_failed: int = 0
@@ -31,6 +33,8 @@ class EventCounts:
                 self.polls_failed[server] += 1
             case events.WatchEnded(verdict=verdict):
                 self.ended[verdict.label] += 1
+            case events.RecoveryPlanned(plan=plan) if plan.in_place:
+                self.retries_in_place += len(plan.retries)
             case events.RecoveryPlanned(plan=plan):
                 self.rounds += 1
                 self.node_hours += price_of(plan).node_hours or 0.0

@@ -182,7 +182,9 @@ def _other_changes(event: WorkflowEvent, at: datetime) -> dict[str, Any]:
     match event:
         case events.WatchStarted(workflow_name=name, rounds_used=rounds, max_retries=limit):
             changes = {"name": name, "phase": Phase.WATCHING, "reason": ""}
-            changes |= {"round": rounds, "max_retries": limit}
+            changes |= {"round": rounds, "max_retries": limit, "in_place_off": ""}
+        case events.InPlaceOff(reason=reason):
+            return {"in_place_off": reason}
         case events.Polled(next_in=seconds, is_resting=is_resting):
             changes = {"phase": Phase.RESTING if is_resting else Phase.WATCHING}
             changes |= {"reason": "", "next_look": _text(at, seconds)}

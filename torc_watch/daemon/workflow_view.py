@@ -38,8 +38,9 @@ class WorkflowView:
     ``name`` is empty before the first answer of the server, ``verdict`` before the watch ended;
     ``reason`` says why it waits or how it ended, ``waits_until`` when jobs may run again that have
     to wait for it, empty where none do. ``allocations`` is None before they were counted,
-    ``proposal`` is the plan that waits for the user's approval. The names are the keys of
-    status.json and of the socket: they do not change.
+    ``proposal`` is the plan that waits for the user's approval. ``in_place_off`` says why failed
+    jobs wait until no others run, empty where they need not, or that is what the user wants. The
+    names are the keys of status.json and of the socket: they do not change.
     """
 
     server: str
@@ -57,6 +58,7 @@ class WorkflowView:
     waits_until: str = ""
     allocations: AllocationsView | None = None
     proposal: WaitingPlan | None = None
+    in_place_off: str = ""
 
     @property
     def key(self) -> WorkflowKey:

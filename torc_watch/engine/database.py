@@ -134,6 +134,25 @@ CREATE TABLE news (
 CREATE UNIQUE INDEX news_once ON news (server, workflow_id, kind, fact, channel) WHERE NOT retired;
 CREATE INDEX news_of_channel ON news (channel, sent)
 """
+_SIZES_OF_ATTEMPTS = """
+CREATE TABLE sized_attempt (
+    server TEXT NOT NULL,
+    workflow_id INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    run_id INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    requirements TEXT,
+    template TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    memory INTEGER,
+    runtime INTEGER,
+    peak INTEGER,
+    ran INTEGER,
+    is_scout INTEGER NOT NULL,
+    PRIMARY KEY (server, workflow_id, created, job_id, run_id, attempt)
+) WITHOUT ROWID
+"""
 # Each brings the next version.
 MIGRATIONS = (
     _WATCHES_AND_ROUNDS,
@@ -144,6 +163,7 @@ MIGRATIONS = (
     _WHY_ROUNDS_ENDED,
     _PLANS_THAT_WAIT,
     _NEWS,
+    _SIZES_OF_ATTEMPTS,
 )
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -196,10 +216,17 @@ class Database:
         self, statement: str, rows: Iterable[Sequence[object] | Mapping[str, object]]
     ) -> None:
         """The same for each of the rows, in one transaction."""
+        self.write_together((statement, rows))
+
+    def write_together(
+        self, *changes: tuple[str, Iterable[Sequence[object] | Mapping[str, object]]]
+    ) -> None:
+        """The same for several statements, one after the other, in one transaction."""
         with self._translate_errors(), self._exclusive():
             if self._lease is not None:
                 self._ensure_lease()
-            self._connection.executemany(statement, rows)
+            for statement, rows in changes:
+                self._connection.executemany(statement, rows)
 
     def claim(self, lease: str) -> None:
         """Refuses daemons under another lease from now on."""

@@ -20,6 +20,8 @@ from torc_watch.core.suspect_success import Suspicion, reruns, suspect_job
 from torc_watch.engine.allocation_notices import allocation_notices, may_soon_be_known
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.in_place_planner import InPlacePlanner
+from torc_watch.engine.in_place_search import InPlaceSearch
 from torc_watch.engine.messages import (
     Decision,
     Diagnosis,
@@ -53,6 +55,8 @@ class Diagnoser:
         self._suspects = SuspectSearch(context.client, context.cluster, context.outputs)
         self._stranded = StrandedSearch(context.client)
         self._unserved = UnservedSearch(context.client, context.journal)
+        self._in_place = InPlaceSearch(context, self._search)
+        self._in_place_planner = InPlacePlanner(context)
         self._nodes = NodeRecords(context)
         self._approval = PlanApproval(context)
         self._journal = context.journal
@@ -87,21 +91,41 @@ class Diagnoser:
             return await self._await_nodes(poll)
         poll.watch.nodes_awaited_since = None
         poll = await self._with_counts(poll)
-        if stranded := await self._stranded.find(poll):
-            return RecoveryRequest(poll=poll, stranded=stranded)
-        if unneeded := unneeded_allocations(poll):
-            return RecoveryRequest(poll=poll, unneeded=unneeded)
+        if request := await self._round_beside_workers(poll):
+            return request
         if waiting := self._approval.still_waits_beside_workers(poll.watch):
             return waiting
         if unserved := await self._unserved.find(poll):
             return RecoveryRequest(poll=poll, unserved=unserved)
         return self._approval.waits_on(poll.watch)
 
+    async def _round_beside_workers(self, poll: PollResult) -> RecoveryRequest | None:
+        """One that may be due whatever waits for approval."""
+        if stranded := await self._stranded.find(poll):
+            return RecoveryRequest(poll=poll, stranded=stranded)
+        if request := await self._retries_in_place(poll):
+            return request
+        unneeded = unneeded_allocations(poll)
+        return RecoveryRequest(poll=poll, unneeded=unneeded) if unneeded else None
+
+    async def _retries_in_place(self, poll: PollResult) -> RecoveryRequest | None:
+        """Of jobs that failed while others run."""
+        settings = poll.watch.request.recovery
+        if settings is None or not poll.watch.in_place.is_on:
+            return None
+        found = await self._in_place.find(poll)
+        plan = await self._in_place_planner.plan(poll, found, settings) if found else None
+        if found is None or plan is None:
+            return None
+        await self._nodes.record(poll.watch, found.findings)  # they will be in no other round
+        return RecoveryRequest(poll=poll, in_place=plan)
+
     async def _with_counts(self, poll: PollResult) -> PollResult:
         """Counts the jobs once for the searches, where one may find something."""
         watch, observation = poll.watch, poll.observation
         has_slurm = any(each.scheduler_type == SLURM for each, _ in observation.allocations)
-        if observation.counts or watch.request.recovery is None or not has_slurm:
+        may_find = self._in_place.is_on(poll) or has_slurm
+        if observation.counts or watch.request.recovery is None or not may_find:
             return poll
         counts = await self._client.count_jobs(watch.workflow_id)
         return replace(poll, observation=replace(observation, counts=counts))

@@ -3,17 +3,17 @@
 Only reads, but for a file that shows whether there is room, and is removed at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from torc_watch.core import assessment, diagnosis
-from torc_watch.core.allocation import AllocationState
 from torc_watch.core.assessment import Observation, Orphans
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.clue import Clue
 from torc_watch.core.findings import Finding
+from torc_watch.core.in_place_gate import has_yet_to_end
 from torc_watch.core.job_request import DEFAULT_REQUIREMENTS
 from torc_watch.core.model import (
     SLURM,
@@ -61,6 +61,19 @@ class _Reports:
         if job.requirements_id is not None:
             return rows.get(job.requirements_id)
         return next((row for row in rows.values() if row.name == DEFAULT_REQUIREMENTS), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedJobs:
+    """Jobs that failed while others run. ``workers`` are the ends of theirs, by the job's ID.
+
+    ``early`` are the IDs of jobs that may have ended with their allocations, which have not yet.
+    """
+
+    findings: tuple[Finding, ...]
+    workers: Mapping[int, WorkerEnd]
+    early: frozenset[int]
+    unread: int = 0
 
 
 class FailureSearch:
@@ -119,7 +132,7 @@ class FailureSearch:
             if _may_have_been_stopped(result)
         }
         return any(
-            _has_yet_to_end(worker)
+            has_yet_to_end(worker)
             for node_id, worker in reports.workers.items()
             if node_id in stopped or _is_of_slurm(worker)
         )
@@ -134,6 +147,36 @@ class FailureSearch:
         findings, _ = await self._failures(workflow, counts, reports, output_dir)
         return findings
 
+    async def explain(
+        self,
+        observation: Observation,
+        jobs: Sequence[Job],
+        results: Mapping[int, JobResult],
+        output_dir: Path,
+    ) -> ExplainedJobs:
+        """Why these jobs failed, each of which has its result, while others may still run.
+
+        Raises SchedulerError and ServerError.
+        """
+        reports = await self._with_workers(
+            observation.workflow, {job.id: results[job.id] for job in jobs}, observation.allocations
+        )
+        workers = {
+            job_id: worker
+            for job_id, result in reports.results.items()
+            if (worker := reports.workers.get(result.compute_node_id or 0))
+        }
+        early = {
+            job_id
+            for job_id, worker in workers.items()
+            if _may_have_been_stopped(results[job_id]) and has_yet_to_end(worker)
+        }
+        known = [job for job in jobs if job.id not in early]
+        findings, unread = await self._explain(observation.workflow, known, reports, output_dir)
+        return ExplainedJobs(
+            findings=findings, workers=workers, early=frozenset(early), unread=unread
+        )
+
     async def _failures(
         self, workflow: Workflow, counts: JobCounts, reports: _Reports, output_dir: Path
     ) -> tuple[tuple[Finding, ...], int]:
@@ -143,6 +186,11 @@ class FailureSearch:
             for status in _failure_statuses(counts)
             for job in await self._client.list_jobs(workflow.id, status)
         ]
+        return await self._explain(workflow, jobs, reports, output_dir)
+
+    async def _explain(
+        self, workflow: Workflow, jobs: Sequence[Job], reports: _Reports, output_dir: Path
+    ) -> tuple[tuple[Finding, ...], int]:
         ended = [(job, reports.results[job.id]) for job in jobs if job.id in reports.results]
         places = await self._places(workflow, reports)
         folders = error_folders(output_dir, workflow.submission_directory)
@@ -175,12 +223,20 @@ class FailureSearch:
     async def _reports(
         self, workflow: Workflow, counts: JobCounts, known: Collection[EndedAllocation] = ()
     ) -> _Reports:
-        rows = await self._client.list_requirements(workflow.id)
         results = {
             result.job_id: result
             for status in _failure_statuses(counts)
             for result in await self._client.list_results(workflow.id, status)
         }
+        return await self._with_workers(workflow, results, known)
+
+    async def _with_workers(
+        self,
+        workflow: Workflow,
+        results: Mapping[int, JobResult],
+        known: Collection[EndedAllocation],
+    ) -> _Reports:
+        rows = await self._client.list_requirements(workflow.id)
         explained = {
             result.compute_node_id
             for result in results.values()
@@ -205,10 +261,6 @@ def _may_have_been_stopped(result: JobResult) -> bool:
     """Whether the end of its worker may explain it."""
     is_stopped = result.status in (JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
     return is_stopped or result.return_code == TOLD_TO_END
-
-
-def _has_yet_to_end(worker: WorkerEnd) -> bool:
-    return worker.status is not None and worker.status.state is not AllocationState.GONE
 
 
 def _is_of_slurm(worker: WorkerEnd) -> bool:

@@ -23,8 +23,11 @@ from torc_watch.core.recovery_round import (
     RoundOutcome,
     Step,
     limited_retries,
+    retries_in_place,
     uses_round,
 )
+from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.attempt_table import AttemptTable
 from torc_watch.engine.database import Database, now
 from torc_watch.engine.incident_table import IncidentTable
 from torc_watch.engine.proposal_table import ProposalEnd, ProposalTable
@@ -33,15 +36,6 @@ _PLAN = TypeAdapter(Plan)
 _NUMBERS = TypeAdapter(dict[str, int])
 _ENDED = TypeAdapter(frozenset[int])
 _REMOVED = "removed"  # not a verdict: by the user
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowIdentity:
-    """Identifies a workflow; ``created`` tells it from a later workflow with the same id."""
-
-    server: str
-    workflow_id: int
-    created: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +83,7 @@ class Journal:
 
     def __init__(self, path: Path, lease: str | None = None) -> None:
         self._database = Database(path, lease)
+        self.attempts = AttemptTable(self._database)
         self.incidents = IncidentTable(self._database)
         self.proposals = ProposalTable(self._database)
 
@@ -146,6 +141,7 @@ class Journal:
             self._database.write("DELETE FROM round WHERE watch_id = ?", watch_id)
             self._database.write("DELETE FROM proposal WHERE watch_id = ?", watch_id)
             self._database.write("DELETE FROM watch WHERE id = ?", watch_id)
+        self.attempts.delete_unwatched()
 
     def end_unfinished_watches(
         self, server: str, workflow_id: int, verdict: str = _REMOVED, reason: str = ""
@@ -274,6 +270,7 @@ class Journal:
             retried=tuple(
                 retry for plan, outcome in plans for retry in limited_retries(plan, outcome)
             ),
+            in_place=tuple(job_id for plan, _ in plans for job_id in retries_in_place(plan)),
             began=began,
         )
 
@@ -314,7 +311,7 @@ class Journal:
 
 
 def _completed(plans: Iterable[Plan]) -> int | None:
-    counts = [plan.completed for plan in plans if not plan.joins_workers]
+    counts = [plan.completed for plan in plans if plan.is_at_rest]
     return counts[-1] if counts else None
 
 

@@ -1,8 +1,10 @@
 """What the tasks of the engine share: a watch, its poll results, and what is decided on them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +18,12 @@ from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
-from torc_watch.core.recovery_round import Postponement, RecoverySettings
+from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
+from torc_watch.core.sized_attempts import AttemptKey
 from torc_watch.core.suspect_success import Suspicion, suspects_text
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.job_outputs import JobOutputs
-from torc_watch.engine.journal import Journal, WatchRecord, WorkflowIdentity
+from torc_watch.engine.journal import Journal, WatchRecord
 from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.torc.client import TorcClient
@@ -94,6 +98,47 @@ class UnservedRecord:
     fruitless: int = 0
 
 
+@dataclass(slots=True, kw_only=True)
+class InPlaceRecord:
+    """What a watch remembers of jobs that failed while others run.
+
+    ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
+    that may run again before: they are looked at once more when other than ``completed`` jobs have
+    completed, or at ``look_again``, a time of the event loop, when a scout may be late. ``others``
+    are findings of settled attempts that are not in the journal yet; ``peers`` is how many jobs had
+    completed when these were read last. ``retried`` are the IDs of jobs for which nothing was
+    submitted since they were retried. ``is_on`` is whether any may be; ``told`` is the reported
+    reason why not.
+    """
+
+    settled: set[AttemptKey] = field(default_factory=set)
+    waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
+    completed: int = 0
+    look_again: float = math.inf
+    others: tuple[Finding, ...] = ()
+    peers: int | None = None
+    retried: frozenset[int] = frozenset()
+    is_on: bool = False
+    told: str = ""
+
+    @property
+    def known(self) -> AbstractSet[AttemptKey]:
+        return self.settled | self.waiting.keys()
+
+    def settle(self, jobs: Collection[int]) -> None:
+        self.settled |= {key for key in self.waiting if key[0] in jobs}
+        self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
+
+    def keep(self, failed: Mapping[AttemptKey, Job]) -> None:
+        """Forgets all others. A user may have changed the requirements of these."""
+        self.settled &= failed.keys()
+        self.waiting = {
+            key: replace(each, job=failed[key])
+            for key, each in self.waiting.items()
+            if key in failed
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostponedRound:
     """A round that waits, and the run and the jobs by status that it was planned for."""
@@ -125,8 +170,9 @@ class Watch:
     have been claimed since ``claimed_since`` while nothing runs; ``unneeded_since`` is since when
     allocations are queued that no job needs; ``canceled`` are those that were. ``postponed`` is
     the round that waits until jobs may run again; those that failed before a user ``asked`` for it
-    need not wait. ``proposed`` is the round that waits for approval of its plan. ``lock`` is held
-    while a poll result is diagnosed, and during a round of recovery.
+    need not wait. ``in_place`` is about failures while others run. ``proposed`` is the round that
+    waits for approval of its plan. ``lock`` is held while a poll result is diagnosed, and during a
+    round of recovery.
     """
 
     request: WatchRequest
@@ -142,6 +188,7 @@ class Watch:
     has_told_unclear: bool = False
     nodes_awaited_since: float | None = None
     unserved: UnservedRecord = field(default_factory=UnservedRecord)
+    in_place: InPlaceRecord = field(default_factory=InPlaceRecord)
     claimed: frozenset[int] = frozenset()
     claimed_since: float = 0.0
     unneeded_since: float | None = None
@@ -162,12 +209,13 @@ class KeepWatching:
 
     ``grace`` is for a workflow without workers: the seconds after which that means something.
     ``postponement`` says why its jobs do not run again yet, ``proposal`` is the plan that waits for
-    the user's approval.
+    the user's approval. ``at_most`` is in how many seconds to poll again at the latest.
     """
 
     grace: float = 0.0
     postponement: Postponement | None = None
     proposal: Proposal | None = None
+    at_most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +280,15 @@ class UnservedJobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresInPlace:
+    """Jobs that failed, and may run again while others run; ``others`` may not."""
+
+    findings: tuple[Finding, ...]
+    counts: JobCounts
+    others: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrandedJobs:
     """So many jobs that workers claimed and do not start; one of these allocations has them."""
 
@@ -243,13 +300,15 @@ class StrandedJobs:
 class RecoveryRequest:
     """A poll result that calls for a round of recovery.
 
-    With ``unserved``, the round only submits allocations, beside those that the workflow has. With
-    ``stranded`` or ``unneeded``, it only ends allocations. Without these and ``diagnosis``, the
-    watch continues a round that has its plan already.
+    With ``in_place``, which is its plan, jobs run again while others run. With ``unserved``, the
+    round only submits allocations, beside those that the workflow has. With ``stranded`` or
+    ``unneeded``, it only ends allocations. Without these and ``diagnosis``, the watch continues a
+    round that has its plan already.
     """
 
     poll: PollResult
     diagnosis: Diagnosis | None = None
+    in_place: Plan | None = None
     unserved: UnservedJobs | None = None
     stranded: StrandedJobs | None = None
     unneeded: tuple[Allocation, ...] = ()

@@ -10,6 +10,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_tokens import token_stem
 from torc_watch.core.cancellation import EndedAllocation
 from torc_watch.core.findings import Finding
+from torc_watch.core.kind_history import SizedAttempt
 from torc_watch.core.model import (
     SLURM,
     Job,
@@ -43,10 +44,14 @@ from torc_watch.torc.scheduling_actions import list_scheduling_actions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The rounds of the watch, and the incidents of nodes, those of all workflows."""
+    """The rounds of the watch, and the incidents of nodes, those of all workflows.
+
+    ``attempts`` are all that is known of the workflow's, in whichever watch.
+    """
 
     past: PastRounds
     incidents: Collection[NodeIncident] = ()
+    attempts: tuple[SizedAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ async def make_plan(
     ``workflow`` is as it was when it was diagnosed: a run that is started since then is no part of
     the plan, and ends it.
     """
-    scheduler_type = await _scheduler_type(client, workflow.id, settings.scheduler)
+    scheduler_type = await scheduler_type_for(client, workflow.id, settings.scheduler)
     configs = await client.list_scheduler_configs(workflow.id, scheduler_type)
     if problem := problem_with(
         scheduler_type, workflow.id, known=cluster.schedulers, has_rows=bool(configs)
@@ -105,11 +110,11 @@ async def make_plan(
             counts=diagnosis.counts,
             findings=diagnosis.findings,
             dependents=None if dependents is None else tuple(dependents),
-            waiting=await _waiting(client, workflow.id, diagnosis.counts),
+            waiting=await jobs_yet_to_run(client, workflow.id, diagnosis.counts),
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=history.past,
             scheduler_type=scheduler.type,
-            configs=_rows(configs, settings),
+            configs=wanted_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=await _actions(client, workflow.id, scheduler_type),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
@@ -123,6 +128,7 @@ async def make_plan(
                 scheduler, settings, timing.now, history.incidents, diagnosis.findings
             ),
             suspects=diagnosis.suspects,
+            attempts=history.attempts,
         ),
         settings,
     )
@@ -161,7 +167,7 @@ async def make_plan_for_more(
             requirements={row.id: row for row in await client.list_requirements(workflow.id)},
             past=history.past,
             scheduler_type=SLURM,
-            configs=_rows(configs, settings),
+            configs=wanted_rows(configs, settings),
             node_classes=await scheduler.node_classes(),
             actions=(),
             allocation_stem=token_stem(workflow.id, uuid4().hex),
@@ -196,7 +202,7 @@ async def _avoided(
     return avoided_nodes(scores, findings, cluster=await scheduler.cluster_name())
 
 
-def _rows(
+def wanted_rows(
     configs: Iterable[SchedulerConfig], settings: RecoverySettings
 ) -> tuple[SchedulerConfig, ...]:
     """The workflow's rows, of Slurm as the user wants them."""
@@ -208,7 +214,7 @@ def _rows(
     )
 
 
-async def _scheduler_type(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
+async def scheduler_type_for(client: TorcClient, workflow_id: int, choice: SchedulerChoice) -> str:
     used = {each.scheduler_type for each in await client.list_allocations(workflow_id)}
     if await client.list_scheduler_configs(workflow_id, SLURM):
         used.add(SLURM)
@@ -223,7 +229,9 @@ async def _actions(
     return await list_scheduling_actions(client.transport, workflow_id)
 
 
-async def _waiting(client: TorcClient, workflow_id: int, counts: JobCounts) -> tuple[Job, ...]:
+async def jobs_yet_to_run(
+    client: TorcClient, workflow_id: int, counts: JobCounts
+) -> tuple[Job, ...]:
     """The jobs that have yet to run."""
     return tuple(
         [

@@ -1,5 +1,6 @@
 """Plans rounds of recovery and carries them out, each step journaled before it is performed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from torc_watch.core.approval import Proposal
 from torc_watch.core.assessment import Orphans
 from torc_watch.core.errors import HookFailed, NotFound, SchedulerError, SchedulerUnreachable
 from torc_watch.core.events import Verdict, WatchEnded
-from torc_watch.core.intervals import UNSERVED_INTERVAL
+from torc_watch.core.intervals import AFTER_RETRY, UNSERVED_INTERVAL
 from torc_watch.core.model import Allocation
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.core.recovery_round import (
@@ -95,7 +96,7 @@ class Recoverer:
             return await self._cancel_unneeded(request.unneeded, watch, round_)
         if request.stranded:
             return await self._end_stranded(request.stranded, watch, round_)
-        if request.diagnosis is None and request.unserved is None:
+        if not (request.diagnosis or request.unserved or request.in_place):
             self._report(
                 events.RecoveryContinued(
                     workflow_id=watch.workflow_id,
@@ -112,6 +113,8 @@ class Recoverer:
         if request.unserved and outcome is not RoundOutcome.PROPOSED:
             after_submission(watch.unserved, request.unserved, anyio.current_time())
         watch.record.past = watch.record.past.after(outcome, round_.plan)
+        if round_.plan and round_.plan.in_place:
+            watch.in_place.retried |= {each.job_id for each in round_.plan.retries}
         if outcome is not RoundOutcome.PROPOSED:  # it is at rest as it was
             watch.at_rest_since = None
         return decision
@@ -194,13 +197,9 @@ class Recoverer:
                 round_.until = error.postponement.until
             if isinstance(error, RoundProposed):
                 return RoundOutcome.PROPOSED, _propose(request, error.proposal)
-            if _is_rejected(error):
-                return self._end_early(request, error, has_begun=False)
-            if request.unserved or (round_.plan and round_.plan.joins_workers):
-                return self._decline(request, round_, error)
-            return self._end_early(request, error, has_begun=round_.plan is not None)
-        if round_.plan and round_.plan.joins_workers:
-            return RoundOutcome.CONTINUED, KeepWatching()
+            return self._end_early(request, round_, error)
+        if round_.plan and not round_.plan.is_at_rest:
+            return RoundOutcome.CONTINUED, _beside_workers(round_.plan)
         self._report(
             events.RecoveryInitiated(
                 workflow_id=workflow_id,
@@ -211,6 +210,16 @@ class Recoverer:
         return _outcome(round_.plan), _after_round(request.watch)
 
     def _end_early(
+        self, request: RecoveryRequest, round_: Round, error: Exception
+    ) -> tuple[RoundOutcome, Decision]:
+        plan = round_.plan
+        if plan and plan.in_place:
+            return self._leave(request, error)
+        if not _is_rejected(error) and (request.unserved or (plan and plan.joins_workers)):
+            return self._decline(request, round_, error)
+        return self._end_at_rest(request, error, has_begun=plan is not None)
+
+    def _end_at_rest(
         self, request: RecoveryRequest, error: Exception, *, has_begun: bool
     ) -> tuple[RoundOutcome, Decision]:
         workflow_id = request.watch.workflow_id
@@ -269,6 +278,12 @@ class Recoverer:
         )
         return RoundOutcome.DECLINED, KeepWatching()
 
+    def _leave(self, request: RecoveryRequest, reason: Exception) -> tuple[RoundOutcome, Decision]:
+        """To others who changed the workflow. Its jobs that still fail wait until it is at rest."""
+        workflow_id = request.watch.workflow_id
+        self._report(events.RecoveryAbandoned(workflow_id=workflow_id, reason=str(reason)))
+        return RoundOutcome.ABANDONED, KeepWatching()
+
     async def _perform(
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
@@ -276,6 +291,11 @@ class Recoverer:
             await self._release(request, request.diagnosis.orphans, round_)
         elif step is Step.PLAN and request.diagnosis:
             self._journal.record_plan(round_, await self._planner.plan(request, request.diagnosis))
+        elif step is Step.PLAN and request.in_place:
+            self._journal.record_plan(round_, request.in_place)
+            self._report(
+                events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=request.in_place)
+            )
         elif step is Step.PLAN and request.unserved:
             self._journal.record_plan(
                 round_, await self._planner.plan_more(request, request.unserved)
@@ -329,6 +349,11 @@ def _propose(request: RecoveryRequest, proposal: Proposal) -> KeepWatching:
 
 def _is_rejected(error: Exception) -> bool:
     return isinstance(error, RoundRefused) and error.refusal.kind is RefusalKind.REJECTED
+
+
+def _beside_workers(plan: Plan) -> KeepWatching:
+    """Jobs that run again may need another allocation than there is."""
+    return KeepWatching(at_most=AFTER_RETRY if plan.in_place else math.inf)
 
 
 def _outcome(plan: Plan | None) -> RoundOutcome:

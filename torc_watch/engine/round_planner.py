@@ -1,8 +1,11 @@
 """Plans a round of recovery for a watch, and reports the plan."""
 
+from dataclasses import replace
+
 from torc_watch.core import events
 from torc_watch.core.cause import Remedy
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.kind_history import SizedAttempt
 from torc_watch.core.plan_identity import begun_plan, changed_plan
 from torc_watch.core.recovery_round import (
     Plan,
@@ -11,6 +14,8 @@ from torc_watch.core.recovery_round import (
     Refusal,
     RefusalKind,
 )
+from torc_watch.core.sizing_policy import SizingPolicy
+from torc_watch.engine.attempt_history import AttemptHistory
 from torc_watch.engine.messages import (
     Diagnosis,
     EngineContext,
@@ -50,6 +55,7 @@ class RoundPlanner:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._journal = context.journal
+        self._sizes = AttemptHistory(context.client, context.journal.attempts)
         self._report = context.report
         self._approval = PlanApproval(context)
 
@@ -63,7 +69,9 @@ class RoundPlanner:
             self._context.cluster,
             workflow=request.observation.workflow,
             diagnosis=diagnosis,
-            history=self._history(request),
+            history=replace(
+                self._history(request), attempts=await self._attempts(request, diagnosis)
+            ),
             settings=_settings(request),
             timing=await self._timing(request, diagnosis),
         )
@@ -84,6 +92,17 @@ class RoundPlanner:
         limits = _settings(request).approval
         if refusal := await self._approval.ask(request.watch, plan, limits):
             raise RoundRefused(refusal)
+
+    async def _attempts(
+        self, request: RecoveryRequest, diagnosis: Diagnosis
+    ) -> tuple[SizedAttempt, ...]:
+        """Recorded before the plan is: after its retries the server may not have them any more."""
+        return await self._sizes.record(
+            request.watch.identity,
+            request.observation.workflow,
+            diagnosis.findings,
+            with_peers=_settings(request).sizing is SizingPolicy.EVIDENCE,
+        )
 
     def _history(self, request: RecoveryRequest) -> History:
         return History(past=request.watch.record.past, incidents=self._journal.incidents.all())

@@ -6,6 +6,7 @@ runs again as a whole.
 """
 
 import shlex
+from collections.abc import Iterable
 from functools import partial
 
 from torc_watch.core import events
@@ -16,6 +17,7 @@ from torc_watch.core.model import Job, JobCounts, JobStatus
 from torc_watch.core.recovery_round import Plan, Step
 from torc_watch.core.waiting_raises import UNSTARTED
 from torc_watch.engine.allocation_submission import cancel_planned, submit_planned
+from torc_watch.engine.in_place_retry import InPlaceRetry
 from torc_watch.engine.messages import EngineContext, Watch
 from torc_watch.engine.recovery_hook import run_hook
 from torc_watch.torc.concurrency import gather
@@ -43,6 +45,9 @@ class StepExecutor:
             if step is Step.ALLOCATE and not is_first:
                 await cancel_planned(self._context, plan)
             raise
+        if plan.in_place:
+            await self._perform_in_place(step, plan, is_first=is_first)
+            return
         match step:
             case Step.HOOK:
                 await self._run_hook(watch, plan)
@@ -56,6 +61,18 @@ class StepExecutor:
                 await self._allocate(watch, plan, is_first=is_first)
             case Step.ORPHANS | Step.DIAGNOSE | Step.PLAN | Step.DONE:
                 pass
+
+    async def _perform_in_place(self, step: Step, plan: Plan, *, is_first: bool) -> None:
+        retries = InPlaceRetry(self._client, plan)
+        if step is Step.ADJUST and plan.adjustments:
+            targets = await self._targets(plan)
+            await self._move(plan, targets, await self._unstarted_jobs_of(plan))
+            await self._move(plan, targets, await retries.failed_jobs())
+        if step is Step.RESET:
+            try:
+                await retries.retry(is_first=is_first)
+            except Conflict as error:
+                raise RoundAbandoned(str(error)) from error
 
     async def _ensure_undisturbed(self, step: Step, plan: Plan, *, is_first: bool) -> None:
         """Before each change: what the user did since the last poll overrides the plan.
@@ -87,8 +104,13 @@ class StepExecutor:
         )
 
     async def _adjust(self, plan: Plan) -> None:
-        if not plan.adjustments:
-            return
+        if plan.adjustments:
+            targets = await self._targets(plan)
+            jobs = [*await self._jobs_of(plan), *await self._unstarted_jobs_of(plan)]
+            await self._move(plan, targets, jobs)
+
+    async def _targets(self, plan: Plan) -> dict[int, int]:
+        """The row of requirements (value) that each job (key) is to have; creates the missing."""
         rows = {row.name: row.id for row in await self._client.list_requirements(plan.workflow_id)}
         targets: dict[int, int] = {}
         for adjustment in plan.adjustments:
@@ -106,14 +128,14 @@ class StepExecutor:
                     ),
                 )
             targets.update(dict.fromkeys(adjustment.job_ids, row_id))
-        await self._move(plan, targets)
+        return targets
 
-    async def _move(self, plan: Plan, targets: dict[int, int]) -> None:
-        """Gives each job (key) its row of requirements (value) that has it not yet."""
+    async def _move(self, plan: Plan, targets: dict[int, int], jobs: Iterable[Job]) -> None:
+        """Gives each of the jobs its row of requirements that has it not yet."""
         await gather(
             [
                 partial(self._client.assign_requirements, plan.workflow_id, job, targets[job.id])
-                for job in [*await self._jobs_of(plan), *await self._unstarted_jobs_of(plan)]
+                for job in jobs
                 if job.id in targets and job.requirements_id != targets[job.id]
             ]
         )

@@ -29,10 +29,9 @@ from torc_watch.core.errors import (
     WatchHeld,
 )
 from torc_watch.core.events import Event, Verdict, WatchCrashed, WatchEnded
-from torc_watch.core.model import Workflow
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.answer_notice import AnswerNotice
 from torc_watch.engine.diagnoser import Diagnoser
-from torc_watch.engine.journal import WorkflowIdentity
 from torc_watch.engine.messages import (
     Decision,
     EngineContext,
@@ -140,7 +139,7 @@ class Supervisor:
         context = self._context
         async with self._throttle.poll_slot(request.patience):
             workflow = await context.client.get_workflow(request.workflow_id)
-        identity = _identity(workflow, context)
+        identity = WorkflowIdentity.of(workflow, context.client.transport.connection.url)
         with lock_workflow(context.locks, identity, context.epoch):
             watch = Watch(
                 request=request,
@@ -207,14 +206,6 @@ async def _work_on(poll: PollResult, work: Callable[[], Awaitable[Decision | Non
         else:
             if decision is not None and not poll.outcome.cancelled():
                 poll.outcome.set_result(decision)
-
-
-def _identity(workflow: Workflow, context: EngineContext) -> WorkflowIdentity:
-    return WorkflowIdentity(
-        server=context.client.transport.connection.url,
-        workflow_id=workflow.id,
-        created=workflow.created,
-    )
 
 
 def _is_final(watch: Watch, ended: WatchEnded) -> bool:

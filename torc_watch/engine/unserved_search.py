@@ -27,18 +27,23 @@ class UnservedSearch:
     async def find(self, poll: PollResult) -> UnservedJobs | None:
         """Those that have been there for a while; None also during the cooldown after the last.
 
-        Asks little while nothing changes. Raises ServerError and JournalError.
+        Neither holds for jobs that were just retried while others run. Asks little while nothing
+        changes. Raises ServerError and JournalError.
         """
         watch, observation = poll.watch, poll.observation
         most = _most_allocations(watch.request.recovery, observation)
         now = anyio.current_time()
-        if most <= 0 or now < watch.unserved.not_before:
+        retried = watch.in_place.retried
+        if most <= 0 or (now < watch.unserved.not_before and not retried):
             return None
         counts = observation.counts
         if counts is None or not _is_due(watch.unserved, _aspects(observation, counts), now):
             return None
         jobs = await self._unserved(watch, observation) if counts.of(JobStatus.READY) else ()
-        if not _have_waited(watch.unserved, jobs, now):
+        watch.in_place.retried = frozenset()
+        if any(job.id in retried for job in jobs):
+            return UnservedJobs(jobs=jobs, counts=counts, most=most)
+        if now < watch.unserved.not_before or not _have_waited(watch.unserved, jobs, now):
             return None
         return UnservedJobs(jobs=jobs, counts=counts, most=most)
 

@@ -3,8 +3,9 @@
 The watchers of one server share a throttle.
 
 Events of the server shorten the wait for the next poll. A worker that leaves is how the end of a
-workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. All
-other events wait for the next poll, which alone decides.
+workflow begins, and a stall; that is rare, so that a poll at once costs the server nothing. Where
+failed jobs may run again while others run, so does a failure, after a moment for those that follow.
+All other events wait for the next poll, which alone decides.
 """
 
 import random
@@ -36,7 +37,7 @@ from torc_watch.engine.messages import (
     StartOver,
     Watch,
 )
-from torc_watch.engine.wake_up import WakeUp
+from torc_watch.engine.wake_up import Wake, WakeUp
 from torc_watch.engine.workers import observe
 from torc_watch.torc.event_stream import stream_event_types
 from torc_watch.torc.retry_policy import NO_STREAM, jittered_backoff, stream_policy
@@ -46,7 +47,9 @@ _MAX_POLLS = 8  # at once; a poll is a handful of requests, one after the other
 _MAX_STREAMS = 100  # further watches get no event stream: each costs the server a connection
 # A worker deregisters before it closes its allocation, of which no event tells.
 _TO_CLOSE = 2.0  # seconds
-_WORTH_A_POLL = frozenset({"compute_node_stopped", "workflow_reinitialized", "workflow_started"})
+_WORTH_A_POLL = dict.fromkeys(
+    ("compute_node_stopped", "workflow_reinitialized", "workflow_started"), Wake.CHANGE
+) | dict.fromkeys(("job_failed", "job_terminated"), Wake.FAILURE)
 
 
 @dataclass(slots=True)
@@ -91,7 +94,12 @@ class Watcher:
         async with self._throttle.stream_slot() as is_allowed:
             if is_allowed:
                 transport = self._context.client.transport
-                await listen(transport, self._watch.workflow_id, self._wake_up)
+                await listen(
+                    transport,
+                    self._watch.workflow_id,
+                    self._wake_up,
+                    minds_failures=lambda: self._watch.in_place.is_on,
+                )
 
     async def _poll_until_verdict(self) -> WatchEnded:
         if not self._watch.request.once:
@@ -111,11 +119,23 @@ class Watcher:
         self._is_first_wait = False
         if decision.grace > 0:
             delay = min(delay, decision.grace)
+        delay = min(delay, decision.at_most)
         if self._was_woken:
             delay = min(delay, _TO_CLOSE)
         self._context.report(_polled(self._watch.workflow_id, delay, decision))
         with self._answers.wakes(decision.proposal, self._wake_up):
-            self._was_woken = await self._wake_up.wait(delay)
+            began = anyio.current_time()
+            reason = await self._wake_up.wait(delay)
+        if reason is Wake.FAILURE:
+            reason = await self._await_other_failures(began)
+        self._was_woken = reason is Wake.CHANGE
+
+    async def _await_other_failures(self, last_poll: float) -> Wake:
+        """They are looked at together, and the server is not polled for each of a long series."""
+        await anyio.sleep_until(last_poll + intervals.BETWEEN_FAILURES)
+        return await self._wake_up.settle(
+            quiet=intervals.QUIET_AFTER_FAILURE, at_most=intervals.FAILURES_TOGETHER
+        )
 
     async def _poll_or_back_off(self) -> Decision | None:
         """The decision on one poll; None after a poll that failed, and its backoff."""
@@ -183,6 +203,7 @@ class Watcher:
 
     def _announce(self) -> None:
         request = self._watch.request
+        self._watch.in_place.told = ""
         self._context.report(
             events.WatchStarted(
                 workflow_id=request.workflow_id,
@@ -208,7 +229,12 @@ def _polled(workflow_id: int, delay: float, decision: KeepWatching) -> events.Po
     )
 
 
-async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> None:
+async def listen(
+    transport: Transport,
+    workflow_id: int,
+    wake_up: WakeUp,
+    minds_failures: Callable[[], bool] = lambda: False,
+) -> None:
     """Listens until canceled; returns when the server has no event stream, or none of use.
 
     Other errors are retried. The watcher meets them at its polls too, and reports them there.
@@ -219,8 +245,9 @@ async def listen(transport: Transport, workflow_id: int, wake_up: WakeUp) -> Non
                 async with aclosing(stream_event_types(transport, workflow_id)) as stream:
                     async for event in stream:
                         attempt.retry_state.attempt_number = 1  # the stream works: a fresh backoff
-                        if event in _WORTH_A_POLL:
-                            wake_up.set()
+                        reason = _WORTH_A_POLL.get(event, Wake.DUE)
+                        if reason is Wake.CHANGE or (reason and minds_failures()):
+                            wake_up.set(reason)
 
 
 class ServerThrottle:

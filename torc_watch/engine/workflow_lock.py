@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from torc_watch.core.errors import InvalidInput, JournalError, WatchHeld
 from torc_watch.core.os_errors import describe_os_error
-from torc_watch.engine.journal import WorkflowIdentity
+from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.host.file_lock import still_has_name, try_lock
 from torc_watch.host.private_folder import make_private
 

@@ -68,6 +68,8 @@ class _Collector:
         yield self._counter("polls_failed", "Polls without an answer.", ("server",), failed)
         rounds = [((), counts.rounds)]
         yield self._counter("rounds_planned", "Rounds of recovery with a plan.", (), rounds)
+        retries = [((), counts.retries_in_place)]
+        yield self._counter("retries_in_place", "Jobs retried while others ran.", (), retries)
         hours = "Node hours at most of Slurm's allocations in those rounds."
         yield self._counter("node_hours_planned", hours, (), [((), counts.node_hours)])
         yield self._counter("news_sent", "News sent.", (), [((), counts.news_sent)])

@@ -40,6 +40,7 @@ EVENT_WORDS = {
     "success.suspect": "suspect successes found",
     "success.unchecked": "successes not checked",
     "jobs.unserved": "jobs need more allocations",
+    "in_place.off": "failed jobs wait until no others run",
     "jobs.stranded": "worker does not start its jobs",
     "allocation.submitted": "allocation submitted",
     "allocation.failed": "allocation failed",

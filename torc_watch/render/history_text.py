@@ -64,7 +64,9 @@ def _proposal_text(past: PastProposal) -> Iterator[str]:
 
 
 def _round_text(round_: PastRound, number: int) -> Iterator[str]:
-    run = f"after run {round_.run_id}"
+    is_in_place = round_.plan is not None and round_.plan.in_place
+    where = "in" if is_in_place else "after"
+    run = f"{where} run {round_.run_id}{', while others ran' if is_in_place else ''}"
     is_begun = round_.outcome not in _NOT_BEGUN
     title = f"Round {number}, {run}" if is_begun else run.capitalize()
     yield f"{local_time(round_.began)}  {title}: {_end(round_)}"

@@ -211,6 +211,8 @@ def workflow_text(
         yield f"Last event: {event_words(view.last_event)}, {ago(view.last_event_at, now)}"
     if view.reason:
         yield printable(_reason(view), _MAX_REASON)
+    if view.in_place_off and view.phase is not Phase.ENDED:
+        yield f"Failed jobs wait until no others run: {printable(view.in_place_off, _MAX_REASON)}."
     yield from _advice(view)
 
 

@@ -113,8 +113,8 @@ def _recovery(event: Event) -> Iterator[str]:
         case events.RecoveryContinued():
             yield f"Continuing recovery round {event.number} at step '{event.step}'"
         case events.RecoveryPlanned():
-            yield "Applying recovery heuristics..."
-            yield from plan_lines(event.plan)
+            yield _planned(event.plan)
+            yield from plan_lines(event.plan, fixes="Applied fixes")
         case events.PlanProposed() | events.ApprovalAwaited():
             yield from _waiting_plan(event)
         case events.PlanApproved():
@@ -132,6 +132,14 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"  The server has been initializing the jobs for {event.seconds} s..."
         case _:
             yield from _diagnosis(event)
+
+
+def _planned(plan: Plan) -> str:
+    if plan.in_place and plan.retries:
+        return f"Retrying {jobs_text(len(plan.retries))} while others run:"
+    if plan.in_place:
+        return f"Raising the requests of {jobs_text(len(plan.raises))} before they start:"
+    return "Applying recovery heuristics..."
 
 
 def _waiting_plan(event: events.PlanProposed | events.ApprovalAwaited) -> Iterator[str]:
@@ -153,6 +161,9 @@ def _diagnosis(event: Event) -> Iterator[str]:
         case events.DiagnosisStarted():
             yield ""
             yield "Diagnosing failures..."
+        case events.InPlaceOff():
+            reason = printable(event.reason, _MAX_REASON)
+            yield f"Failed jobs wait until no others run: {reason}"
         case events.OutputUnread():
             yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.FailuresDiagnosed():
@@ -337,14 +348,14 @@ def error_output_lines(job: FailedJob) -> Iterator[str]:
     yield f"    {printable(job.errors or '', _MAX_PHRASE)}{line}"
 
 
-def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
-    """The changes of a plan, job by job, and the number of each kind."""
+def plan_lines(plan: Plan, *, with_reasons: bool = False, fixes: str = "Fixes") -> Iterator[str]:
+    """The changes of a plan, job by job, and the number of each kind, after the word ``fixes``."""
     fix = _reasoned_fix if with_reasons else _fix
-    fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
-    yield from _alike_lines(fixes, fix, apart=_FIXES_APART)
+    raised = [retry for retry in plan.retries if retry.memory or retry.runtime]
+    yield from _alike_lines(raised, fix, apart=_FIXES_APART)
     memory, runtime = plan.count(Cause.OOM), plan.count(Cause.TIMEOUT)
     if memory or runtime:
-        yield f"  Applied fixes: {memory} OOM, {runtime} timeout"
+        yield f"  {fixes}: {memory} OOM, {runtime} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:
@@ -352,7 +363,7 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
     yield from _sizing_lines(plan)
     yield from _repeated_lines(plan)
     yield from left_alone_lines(plan.left_alone)
-    if not plan.uses_retry:
+    if not plan.uses_retry and not plan.in_place:
         yield "  This round is free: it uses up none of --max-retries"
     if excluded := sorted({name for spec in plan.allocations for name in spec.excluded_nodes}):
         yield f"  Keeping away from nodes that failed jobs: {printable(', '.join(excluded))}"

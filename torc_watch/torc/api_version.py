@@ -54,6 +54,11 @@ def version_warning(version: str) -> str | None:
     )
 
 
+def is_tested_version(version: str) -> bool:
+    """Whether it is one of the releases that torc-watch was tested with."""
+    return _release(version) in (_OLDEST, _NEWEST)
+
+
 def _format(release: tuple[int, int]) -> str:
     return ".".join(map(str, release))
 

@@ -204,6 +204,14 @@ class TorcClient:
         )
         return [row.to_model() for row in rows]
 
+    async def result_pages(
+        self, workflow_id: int, status: JobStatus
+    ) -> AsyncIterator[list[JobResult]]:
+        """The current results, of which a workflow may have more than should be kept."""
+        filters = {"workflow_id": workflow_id, "status": status}
+        async for page in pages(self.transport, "/results", wire.ResultRow, **filters):
+            yield [row.to_model() for row in page]
+
     async def list_attempts(self, workflow_id: int, job_id: int) -> list[JobResult]:
         """The results of a job in all runs, one page; none of attempts that Torc itself retried."""
         filters = {"workflow_id": workflow_id, "job_id": job_id, "all_runs": "true"}
@@ -259,6 +267,14 @@ class TorcClient:
         # Repeatable for uninitialized only: no worker claims such a job. A ready job may be claimed
         # at once, and a second request would take it from its worker.
         await self.transport.put(path, repeatable=status is JobStatus.UNINITIALIZED)
+
+    async def retry_job(self, job_id: int, *, run_id: int, attempt: int) -> None:
+        """The job's next attempt in the same run: it is ready. Its dependents do not change.
+
+        Raises Conflict unless the job has failed, was terminated or counts as running, ``attempt``
+        is its last and ``run_id`` the current run.
+        """
+        await self.transport.post(f"/jobs/{job_id}/retry/{run_id}", max_retries=attempt + 1)
 
     async def assign_requirements(self, workflow_id: int, job: Job, requirements_id: int) -> None:
         """Replaces the job's resource requirements, in any job status."""

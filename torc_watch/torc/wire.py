@@ -241,6 +241,7 @@ class JobRow(IdRow):
     start_time: _Time = None
     scheduler_id: int | None = None
     labels: Annotated[list[str], _if_null([])] = []
+    failure_handler_id: int | None = None
 
     def to_model(self) -> Job:
         return Job(
@@ -253,6 +254,7 @@ class JobRow(IdRow):
             started=self.start_time,
             scheduler_config_id=self.scheduler_id or None,  # some answers of 1.0 have 0 for none
             labels=frozenset(self.labels),
+            has_failure_handler=bool(self.failure_handler_id),
         )
 
 
