@@ -3,14 +3,14 @@
 from functools import partial
 
 from torc_watch.app.composition import open_client, unknown_id_refused
-from torc_watch.core.kind_sizes import KindSizes, kind_sizes
+from torc_watch.core.kind_sizes import WorkflowSizes, kind_sizes, unfinished_rows
 from torc_watch.core.model import JobStatus
 from torc_watch.core.utilization import ENDED_BADLY, EndedJob, with_step_peaks
 from torc_watch.torc.concurrency import gather
 from torc_watch.torc.transport import Connection
 
 
-async def read_sizes(workflow_id: int, connection: Connection) -> tuple[KindSizes, ...]:
+async def read_sizes(workflow_id: int, connection: Connection) -> WorkflowSizes:
     """Of completed and failed jobs. Changes nothing.
 
     Raises ServerError, and InvalidInput for a workflow that the server does not have.
@@ -33,4 +33,7 @@ async def read_sizes(workflow_id: int, connection: Connection) -> tuple[KindSize
         for result in with_step_peaks(results, steps)
         if (job := jobs.get(result.job_id)) is not None  # else it was added or deleted meanwhile
     ]
-    return kind_sizes(workflow_id, ended, rows.values())
+    return WorkflowSizes(
+        kinds=kind_sizes(workflow_id, ended, rows.values()),
+        unfinished=unfinished_rows(jobs.values(), ended, rows),
+    )
