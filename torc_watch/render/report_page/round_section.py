@@ -24,7 +24,7 @@ def round_section(report: WorkflowReport) -> Iterator[Markup]:
                 rows=[_row(each) for each in found],
                 numbers=(3,),
                 most=_MOST_ROWS,
-                more="causes",
+                noun="cause",
             )
         )
     elif report.watches:
