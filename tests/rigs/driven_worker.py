@@ -1,17 +1,24 @@
 """A worker whose jobs a test starts and ends."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from tests.rigs.virtual_clock import virtual_now
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import JobStatus
+from torc_watch.core.past_watch import PastRound
 from torc_watch.core.units import GIB, MIB
+from torc_watch.daemon.watch_history import watches_of
 from torc_watch.torc.requests import NewResult
 from torc_watch.torc.runner_api import ClaimedJob, RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
-    from tests.conftest import Site
+    from tests.conftest import OpenSite, Site
 
 
 @dataclass(kw_only=True)
@@ -79,3 +86,30 @@ async def start_worker(site: "Site", workflow_id: int, number: int = 99) -> Work
         allocation=next(each for each in found if each.id == allocation),
     )
     return Worker(site=site, workflow_id=workflow_id, node_id=node_id)
+
+
+@asynccontextmanager
+async def watched_with_worker(
+    open_site: "OpenSite", jobs: Sequence[str], **changes: Any
+) -> AsyncIterator[tuple["Site", int, Worker]]:
+    """All jobs run; the watch has made its first poll."""
+    after = changes.pop("after", None)
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(jobs, after=after, allocations=0)
+        worker = await start_worker(site, workflow_id)
+        await worker.claim()
+        tasks.start_soon(partial(site.watch, workflow_id, **changes))
+        await anyio.sleep(5)
+        yield site, workflow_id, worker
+        tasks.cancel_scope.cancel()
+
+
+async def statuses(site: "Site", workflow_id: int) -> dict[str, tuple[str, int]]:
+    """And the attempts, by the job's name."""
+    jobs = await site.client.list_jobs(workflow_id)
+    return {job.name: (job.status.value, job.attempt) for job in jobs}
+
+
+def rounds(site: "Site", workflow_id: int) -> tuple[PastRound, ...]:
+    (watch,) = watches_of(site.directory, workflow_id)
+    return watch.rounds

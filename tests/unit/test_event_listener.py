@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from torc_watch.core.events import Verdict
-from torc_watch.engine.wake_up import WakeUp
+from torc_watch.engine.wake_up import Wake, WakeUp
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite
@@ -73,3 +73,42 @@ async def test_watch_polls_a_server_without_an_event_stream(
         assert ended.verdict is Verdict.SUCCEEDED
         assert 1 <= len(asked) <= most
         assert 600 <= anyio.current_time() <= 680
+
+
+async def test_failures_are_awaited_until_there_are_no_more_for_a_moment() -> None:
+    wake_up = WakeUp()
+
+    async def fail() -> None:
+        for _ in range(5):
+            wake_up.set(Wake.FAILURE)
+            await anyio.sleep(0.2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fail)
+        assert await wake_up.wait(60) is Wake.FAILURE
+        assert await wake_up.settle(quiet=0.3, at_most=5) is Wake.FAILURE
+        assert anyio.current_time() == pytest.approx(1.1)
+
+
+async def test_endless_failures_are_not_awaited_for_ever() -> None:
+    wake_up = WakeUp()
+
+    async def fail() -> None:
+        while True:
+            wake_up.set(Wake.FAILURE)
+            await anyio.sleep(0.2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fail)
+        await wake_up.wait(60)
+        await wake_up.settle(quiet=0.3, at_most=1.1)
+        assert anyio.current_time() == pytest.approx(1.1)
+        tasks.cancel_scope.cancel()
+
+
+async def test_other_event_among_failures_counts_more() -> None:
+    wake_up = WakeUp()
+    wake_up.set(Wake.FAILURE)
+    wake_up.set(Wake.CHANGE)
+    wake_up.set(Wake.FAILURE)
+    assert await wake_up.wait(60) is Wake.CHANGE

@@ -16,7 +16,9 @@ from tests.unit.test_news import PLAN, SPEC
 from torc_watch.app.metrics_desk import MetricsDesk
 from torc_watch.config.settings import Settings
 from torc_watch.core import events
+from torc_watch.core.cause import Cause
 from torc_watch.core.events import Verdict, WatchEnded
+from torc_watch.core.recovery_round import Retry
 from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.daemon_events import DaemonEvent, MetricsUnwritten, NewsFailed, NewsSent
 from torc_watch.daemon.event_counts import EventCounts
@@ -78,6 +80,9 @@ def test_what_an_operator_graphs(tmp_path: Path) -> None:
     counts.count(WatchEnded(workflow_id=7, verdict=Verdict.EXHAUSTED), SERVER)
     for each in (PLAN, ENDLESS, replace(PLAN, scheduler_type="local")):
         counts.count(events.RecoveryPlanned(workflow_id=42, plan=each), SERVER)
+    retry = Retry(job_id=1, job_name="a", cause=Cause.OOM, reason="")
+    in_place = replace(PLAN, in_place=True, retries=(retry, retry))
+    counts.count(events.RecoveryPlanned(workflow_id=42, plan=in_place), SERVER)
     counts.count_of_daemon(NewsSent(channel="mail", news=3, subject=""))
     counts.count_of_daemon(NewsFailed(channel="mail", news=2, reason="", retry_in=None))
     counts.count_of_daemon(NewsFailed(channel="mail", news=9, reason="", retry_in=30))
@@ -103,6 +108,7 @@ def test_what_an_operator_graphs(tmp_path: Path) -> None:
         ("torc_watch_watches_ended_total", labeled(verdict="exhausted")): 1,
         ("torc_watch_news_sent_total", labeled()): 3,
         ("torc_watch_news_failed_total", labeled()): 2,
+        ("torc_watch_retries_in_place_total", labeled()): 2,
         ("torc_watch_rounds_planned_total", labeled()): 3,
         ("torc_watch_node_hours_planned_total", labeled()): 4 + 365 * 24 * 2,
     }

@@ -209,3 +209,23 @@ def test_storm_of_thousands_is_decided_in_one_pass() -> None:
     storm = [Counted(**values) for _ in range(3000)]
     storm_objections(storm, storm, FIRST, DEFAULTS)
     assert looks < 10 * len(storm)
+
+
+@pytest.mark.parametrize(
+    ("retries", "settings", "is_vain"),
+    [
+        (2, DEFAULTS, False),
+        (3, DEFAULTS, True),
+        (9, RecoverySettings(max_retries=None), False),
+        (0, RecoverySettings(max_retries=0), False),
+        (9, REPAIRED, False),
+    ],
+)
+def test_retries_while_others_ran_count(
+    retries: int, settings: RecoverySettings, is_vain: bool
+) -> None:
+    budget = RetryBudget(PastRounds(in_place=(1,) * retries, began=BEGAN), settings)
+    objection = budget.objection(finding(1, Cause.OOM))
+    expected = "because; it was retried 3 times while others ran, in vain"
+    assert objection == (expected if is_vain else None)
+    assert budget.objection(finding(2, Cause.OOM)) is None

@@ -74,6 +74,10 @@ COUNTS = JobCounts({JobStatus.COMPLETED: 95, JobStatus.FAILED: 5, JobStatus.READ
             {"phase": Phase.ENDED, "verdict": "stuck", "reason": "Nothing runs."},
         ),
         (events.ResetStarted(workflow_id=42, jobs=5), {}),
+        (
+            events.InPlaceOff(workflow_id=42, reason="plans wait for approval"),
+            {"in_place_off": "plans wait for approval"},
+        ),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )

@@ -177,6 +177,14 @@ def test_wait_before_jobs_run_again() -> None:
     assert lines(waiting, width=0)[1].endswith(expected)
 
 
+def test_reason_why_failed_jobs_wait_is_shown_while_the_workflow_is_watched() -> None:
+    view = replace(WATCHED, in_place_off="plans wait for approval")
+    line = "Failed jobs wait until no others run: plans wait for approval."
+    assert line in list(workflow_text(view.key, view, NOW))
+    ended = replace(view, phase=Phase.ENDED, verdict="succeeded")
+    assert line not in list(workflow_text(view.key, ended, NOW))
+
+
 def test_text_of_one_workflow() -> None:
     waiting = replace(WATCHED, phase=Phase.WAITING, reason="No answer.")
     assert list(workflow_text(WorkflowKey("http://torc", 42), waiting, NOW)) == [

@@ -16,7 +16,7 @@ from torc_watch.core.fact import Confidence
 from torc_watch.core.failure_kind import FailureKind
 from torc_watch.core.model import Allocation, ComputeNode, Job, JobCounts, JobStatus, Requirements
 from torc_watch.core.orphaned_job import OrphanEvidence, explain_orphan
-from torc_watch.core.recovery_round import Plan, RecoverySettings, Repeat, Retry, Skip
+from torc_watch.core.recovery_round import Plan, Raise, RecoverySettings, Repeat, Retry, Skip
 from torc_watch.core.units import GIB, MIB
 from torc_watch.core.worker_end import WorkerEnd
 from torc_watch.engine.watcher import ServerThrottle
@@ -246,6 +246,29 @@ def test_fixes_on_lines_of_their_own_stay_in_order() -> None:
     more = replace(retry(2), memory=(64 * MIB, 128 * MIB))
     _, *shown, _ = text(planned(retry(1), more, retry(3))).splitlines()
     assert [line[:7] for line in shown] == ["  Job 1", "  Job 2", "  Job 3"]
+
+
+def test_plan_that_retries_jobs_while_others_run() -> None:
+    plan = replace(planned(retry(1), retry(2)).plan, in_place=True, uses_retry=False)
+    assert text(events.RecoveryPlanned(workflow_id=1, plan=plan)).splitlines() == [
+        "Retrying 2 jobs while others run:",
+        "  Job 1 (a): OOM detected, increasing memory 64m -> 96m",
+        "  Job 2 (a): OOM detected, increasing memory 64m -> 96m",
+        "  Applied fixes: 2 OOM, 0 timeout",
+    ]
+    raising = replace(plan, retries=(), raises=(raised(3), raised(4)))
+    title = "Raising the requests of 2 jobs before they start:"
+    assert text(events.RecoveryPlanned(workflow_id=1, plan=raising)).splitlines()[0] == title
+
+
+def raised(number: int) -> Raise:
+    memory = (64 * MIB, 96 * MIB)
+    return Raise(job_id=number, job_name="b", memory=memory, runtime=None, sizing="Enough.")
+
+
+def test_reason_why_failed_jobs_wait_is_told() -> None:
+    event = events.InPlaceOff(workflow_id=1, reason="plans wait for approval")
+    assert text(event) == "Failed jobs wait until no others run: plans wait for approval\n"
 
 
 def test_jobs_that_run_again_for_the_same_reason_share_a_line() -> None:

@@ -143,6 +143,13 @@ def test_rounds_that_were_not_carried_out_have_a_reason(round_: dict[str, Any], 
     assert fnmatchcase(line[21:], text)
 
 
+def test_round_beside_others_is_told_as_such() -> None:
+    plan = replace(PLAN, in_place=True, uses_retry=False)
+    title, *lines = rounds_text([replace(PAST, run_id=2, outcome="continued", plan=plan)])
+    assert title[21:].startswith("Round 1, in run 2, while others ran: continued at ")
+    assert not any("Run 3 starts" in line or "free" in line for line in lines)
+
+
 def test_reason_of_a_round_is_kept(tmp_path: Path) -> None:
     identity = WorkflowIdentity(server="s", workflow_id=7, created="then")
     until = datetime(2026, 1, 1, tzinfo=UTC)
