@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,7 +103,8 @@ except Exception as error:
     print(error)
 """
     words = [sys.executable, "-P", "-c", program]
-    done = subprocess.run(words, env=JOB, capture_output=True, text=True, check=False)
+    environment = JOB | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("This program runs in one of them.\n", "")
 
 

@@ -235,3 +235,8 @@ class Cluster:
         """Nothing for an allocation whose scheduler is not known here. Raises SchedulerError."""
         if scheduler := self.schedulers.get(allocation.scheduler_type):
             await scheduler.cancel(allocation.scheduler_id)
+
+    async def end_remnants(self, allocation: Allocation, attempts: EndedAttempts) -> int:
+        """Raises SchedulerError where something may be left."""
+        scheduler = self.scheduler(allocation.scheduler_type)
+        return await scheduler.end_remnants(allocation.scheduler_id, attempts)
