@@ -173,6 +173,9 @@ def test_journals_without_the_table(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript(";".join(MIGRATIONS[:BEFORE_ATTEMPTS]))
         database.execute(f"PRAGMA user_version = {BEFORE_ATTEMPTS}")
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert "news" in tables
+    assert "sized_attempt" not in tables
     assert attempts_of(path.parent, WORKFLOW) == StoredAttempts()
     with closing(Journal(path)) as journal:
         assert journal.attempts.of(WORKFLOW) == ()

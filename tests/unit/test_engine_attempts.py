@@ -3,13 +3,12 @@
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import httpx
 import pytest
 
 from tests.conftest import Ending, Forward
 from tests.rigs.daemon import OOM
-from torc_watch.core import events, policy
+from torc_watch.core import policy
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
@@ -22,6 +21,7 @@ from torc_watch.daemon.stored_attempts import StoredAttempts, attempts_of
 from torc_watch.engine.attempt_history import with_found
 from torc_watch.engine.attempt_table import AttemptTable
 from torc_watch.engine.failure_search import FailureSearch
+from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.torc import pagination
 
@@ -238,24 +238,22 @@ def failing_once(
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "after", "recorded"),
+    ("after", "recorded"),
     [
-        pytest.param(AttemptTable, "record", False, 0, id="attempts cannot be written"),
-        pytest.param(AttemptTable, "record", True, 2, id="killed before the plan is recorded"),
+        pytest.param(False, 0, id="attempts cannot be written"),
+        pytest.param(True, 2, id="killed before the plan is recorded"),
     ],
 )
 async def test_round_without_its_record_changes_nothing_and_is_made_again(
     open_site: "OpenSite",
     monkeypatch: pytest.MonkeyPatch,
-    owner: type,
-    name: str,
     after: bool,
     recorded: int,
 ) -> None:
     async with open_site() as site:
         site.scheduler.endings = {"train_1": [OOM], "train_2": [FINE]}
         workflow_id = await site.submit(["train_1", "train_2"])
-        failing_once(monkeypatch, owner, name, after=after)
+        failing_once(monkeypatch, AttemptTable, "record", after=after)
         with pytest.raises(JournalError):
             await site.watch(workflow_id)
         assert (await site.client.get_workflow(workflow_id)).run_id == 1
@@ -267,7 +265,7 @@ async def test_round_without_its_record_changes_nothing_and_is_made_again(
 
 
 async def test_what_a_scout_needed_is_what_the_others_request(
-    open_site: "OpenSite", situations: list[Situation]
+    open_site: "OpenSite", situations: list[Situation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The plan of the first round says which one it is; another process makes the second one."""
     async with open_site() as site:
@@ -278,11 +276,9 @@ async def test_what_a_scout_needed_is_what_the_others_request(
             "train_4": [OOM],
         }
         workflow_id = await site.submit([*site.scheduler.endings])
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(site.watch, workflow_id)
-            while not site.seen(events.RecoveryInitiated):
-                await anyio.sleep(1)
-            tasks.cancel_scope.cancel()
+        failing_once(monkeypatch, Journal, "end_round", after=True)
+        with pytest.raises(JournalError):
+            await site.watch(workflow_id)
         assert len(situations) == 1
         assert (await site.watch(workflow_id)).verdict is Verdict.SUCCEEDED
 

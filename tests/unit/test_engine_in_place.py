@@ -243,3 +243,15 @@ async def test_allocation_that_fits_is_submitted_at_once(open_site: "OpenSite") 
             if method == "POST" and path == "/scheduled_compute_nodes"
         ]
         assert 10 < submitted < 25
+
+
+@pytest.mark.parametrize(("in_place", "rounds_used"), [(None, 1), (True, 0)])
+async def test_on_this_machine_only_where_the_user_wants_it(
+    open_site: "OpenSite", in_place: bool | None, rounds_used: int
+) -> None:
+    settings = RecoverySettings(in_place=in_place)
+    async with open_site() as site:
+        workflow_id = await submit(site, {"a": [LACK]})
+        ended = await site.watch(workflow_id, recovery=settings)
+        assert ended.verdict is Verdict.SUCCEEDED
+        assert len(site.seen(events.RecoveryAttempted)) == rounds_used

@@ -8,7 +8,8 @@ import pytest
 from tests.rigs.driven_worker import Worker, start_worker, watched_with_worker
 from torc_watch.core import events
 from torc_watch.core.model import JobStatus
-from torc_watch.core.units import MIB
+from torc_watch.core.units import GIB, MIB
+from torc_watch.torc.requests import NewRequirements
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -102,3 +103,20 @@ async def test_waiting_jobs_of_the_kind_are_raised_before_they_start(
         assert memory["other"] == 64 * MIB
         (planned,) = site.seen(events.RecoveryPlanned)
         assert {each.job_name for each in planned.plan.raises} == set(after)
+
+
+async def test_request_that_a_user_changes_while_the_job_waits_counts(
+    open_site: "OpenSite",
+) -> None:
+    async with watched_with_worker(open_site, ["other", *KIND]) as (site, workflow_id, worker):
+        await fail_all(worker, seconds=1000)
+        await anyio.sleep(5)
+        new = NewRequirements(name="larger", memory=GIB, runtime=60)
+        row = await site.client.create_requirements(workflow_id, new)
+        job = await site.client.get_job(worker.jobs["a0"].job.id)
+        await site.client.assign_requirements(workflow_id, job, row)
+        await worker.claim()
+        await worker.end("a3", JobStatus.COMPLETED, peak=150 * MIB)
+        await anyio.sleep(65)
+        memory = {name: row.memory for name, row in (await site.requirements(workflow_id)).items()}
+        assert (memory["a0"], memory["a1"]) == (GIB, 180 * MIB)

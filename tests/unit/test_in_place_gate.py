@@ -8,7 +8,7 @@ from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCau
 from torc_watch.core.cause import Cause
 from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_gate import (
-    FailedAttempt,
+    LastAttempt,
     is_wanted,
     is_worth_a_look,
     objection,
@@ -39,7 +39,7 @@ RESULT = JobResult(
     peak_memory=None,
     compute_node_id=1,
 )
-ATTEMPT = FailedAttempt(job=JOB, result=RESULT)
+ATTEMPT = LastAttempt(job=JOB, result=RESULT)
 WORKFLOW = Workflow(
     id=7, name="w", user="ada", created="", run_id=3, is_canceled=False, is_archived=False
 )
@@ -53,11 +53,11 @@ NODE = ComputeNode(id=1, hostname="n1", pid=1, allocation_id=1, has_ended=True)
     "attempt",
     [
         ATTEMPT,
-        FailedAttempt(job=replace(JOB, status=JobStatus.TERMINATED), result=RESULT),
+        LastAttempt(job=replace(JOB, status=JobStatus.TERMINATED), result=RESULT),
         replace(ATTEMPT, retries=2),
     ],
 )
-def test_job_whose_last_attempt_has_its_result_may_run_again(attempt: FailedAttempt) -> None:
+def test_job_whose_last_attempt_has_its_result_may_run_again(attempt: LastAttempt) -> None:
     assert objection(attempt, 3, 3) is None
 
 
@@ -83,7 +83,7 @@ def test_job_whose_last_attempt_has_its_result_may_run_again(attempt: FailedAtte
         (replace(ATTEMPT, retries=3), "it was retried 3 times while others ran, in vain"),
     ],
 )
-def test_others_wait_until_the_workflow_is_at_rest(attempt: FailedAttempt, reason: str) -> None:
+def test_others_wait_until_the_workflow_is_at_rest(attempt: LastAttempt, reason: str) -> None:
     assert objection(attempt, 3, 3) == reason
 
 

@@ -67,7 +67,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
 
         # As before a retry in place.
         earlier = replace(failed, attempt=0, peak=3 * GIB, ran=3600.0)
-        _record(path, WorkflowIdentity.of(workflow, connection.url), earlier)
+        _record(path, WorkflowIdentity.of(workflow, connection.url), earlier, failed)
         before = path.read_bytes()
         again = await inspection.plan(workflow_id, settings, connection)
         assert isinstance(again.answer, Plan)
@@ -86,7 +86,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         assert await read_sizes(workflow_id, settings.home, connection) == first
 
 
-def _record(path: Path, identity: WorkflowIdentity, attempt: SizedAttempt) -> None:
+def _record(path: Path, identity: WorkflowIdentity, *attempts: SizedAttempt) -> None:
     path.parent.mkdir(exist_ok=True)
     with closing(Journal(path)) as journal:
-        journal.attempts.record(identity, AttemptNews(recorded=(attempt,)))
+        journal.attempts.record(identity, AttemptNews(recorded=attempts))

@@ -180,9 +180,9 @@ def test_oldest_of_a_kind_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sized_attempts, "_MOST_OF_A_KIND", 4)
     known = [
         *numbered(COMPLETED, 1, 2, run_id=3),
-        *numbered(LACKED, 3, run_id=1),
+        *numbered(COMPLETED, 3, run_id=1, is_scout=True),
         *numbered(LACKED, 4, run_id=2),
-        *numbered(LACKED, 5, run_id=1, is_scout=True),
+        *numbered(LACKED, 5, run_id=1),
     ]
     other = numbered(replace(COMPLETED, kind=OTHER_KIND), 6, 7)
     new = numbered(LACKED, 8, run_id=3)
@@ -193,7 +193,7 @@ def test_oldest_of_a_kind_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(news.deleted) == {(1, 3, 1), (2, 3, 1)}  # the server has these results
     left = [each for each in (*known, *new) if key_of(each) not in news.deleted]
     again = news_of(left, [*left, *numbered(LACKED, 9, run_id=3)])
-    assert again.deleted == ((3, 1, 1),)
+    assert again.deleted == ((5, 1, 1),)
 
 
 def test_completed_jobs_beyond_the_bound_are_not_recorded_again_and_again(

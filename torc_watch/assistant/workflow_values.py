@@ -203,8 +203,10 @@ def _next(seen: Inspection) -> list[str]:
         text = list(plan_text(seen.observation.workflow.id, answer, of_watch=seen.of_watch))
         return sentences(text, _MOST_CHANGES)
     who = "The next round of its watch" if seen.of_watch else "A recovery"
-    left = f"; {jobs_text(len(answer.left_alone))} are left alone" if answer.left_alone else ""
-    return [f"{who} would run {jobs_text(len(answer.retries))} again{left}. Details: plan"]
+    alone = len(answer.left_alone) - answer.held
+    left = f"; {jobs_text(alone)} are left alone" if alone else ""
+    held = f"; {jobs_text(answer.held)} wait for what those need" if answer.held else ""
+    return [f"{who} would run {jobs_text(len(answer.retries))} again{held}{left}. Details: plan"]
 
 
 def why_answer(

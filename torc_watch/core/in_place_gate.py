@@ -21,7 +21,7 @@ _ACTIVE = (JobStatus.READY, JobStatus.PENDING, JobStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
+class LastAttempt:
     """A failed job and its last result, if any; ``retries`` counts those in place so far."""
 
     job: Job
@@ -53,7 +53,7 @@ def is_worth_a_look(counts: JobCounts) -> bool:
     return bool(counts.of(*FAILED_IN_PLACE) and counts.of(*_ACTIVE))
 
 
-def objection(attempt: FailedAttempt, run_id: int, max_retries: int | None) -> str | None:
+def objection(attempt: LastAttempt, run_id: int, max_retries: int | None) -> str | None:
     """Why the job waits until the workflow is at rest, whatever made it fail; None if it may not.
 
     ``run_id`` is the workflow's run.

@@ -236,6 +236,17 @@ class Plan:
         return sum(retry.cause is cause for retry in self.retries)
 
     @property
+    def held(self) -> int:
+        """How many failed jobs wait for what a scout needs."""
+        return sum(left.is_held for left in self.left_alone)
+
+    @property
+    def sizing(self) -> tuple[str, ...]:
+        """The sentences that say why jobs request that much, each once."""
+        sentences = [each.sizing for each in self.retries] + [each.sizing for each in self.raises]
+        return tuple(dict.fromkeys(filter(None, sentences)))
+
+    @property
     def hopes_for_repair(self) -> bool:
         """Whether a job runs again that neither its request nor its allocation let down."""
         return any(

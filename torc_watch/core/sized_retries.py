@@ -6,6 +6,7 @@ All jobs of a kind that failed are sized in one call, so that one of them can go
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from torc_watch.core.cause import Remedy
 from torc_watch.core.findings import Finding
@@ -46,6 +47,10 @@ class _Short:
     lack: Lack
     cap: RequestCap
 
+    def at_once(self) -> Self:
+        """The same of a job that waits for no other."""
+        return replace(self, lack=replace(self.lack, may_wait=False))
+
 
 _Group = tuple[KindKey, SizedResource]
 
@@ -69,7 +74,7 @@ def sized_retries(
     for (key, resource), findings in groups.items():
         kind = evidence.kinds[key]
         found = _short(kind, resource, findings, evidence.failed, rows)
-        short = [_as_may_wait(each, may_wait=may_wait) for each in found]
+        short = [each if may_wait else each.at_once() for each in found]
         answers |= _answers(kind, resource, short, situation.scout_runs.get(key))
     return answers
 
@@ -92,11 +97,6 @@ def _may_wait(situation: Situation, settings: RecoverySettings) -> bool:
     is_last = rounds is not None and situation.past.used + 1 >= rounds
     knows_peers = situation.attempts or not situation.counts.of(JobStatus.COMPLETED)
     return settings.choice is None and not is_last and bool(knows_peers)
-
-
-def _as_may_wait(short: _Short, *, may_wait: bool) -> _Short:
-    may_wait = may_wait and not restarts_anyway(short.finding.job)
-    return replace(short, lack=replace(short.lack, may_wait=may_wait))
 
 
 def _short(
@@ -125,6 +125,7 @@ def _short(
             round=max(1, lacked[job.id]) + was_held,
             seen=_rounded(seen, limit, cap.amount),
             cap=cap.amount,
+            may_wait=not restarts_anyway(job),
         )
         yield _Short(finding=finding, lack=lack, cap=cap)
 

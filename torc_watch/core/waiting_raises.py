@@ -30,18 +30,20 @@ def waiting_raises(
     """By the policy of the settings; none in a round for jobs that the user has chosen."""
     if settings.sizing is not SizingPolicy.EVIDENCE or settings.choice is not None:
         return ()
-    evidence = WorkflowEvidence.of(situation)
     groups: defaultdict[KindKey, list[_Waiting]] = defaultdict(list)
     for job in situation.waiting:
         asked = situation.requirements.get(job.requirements_id or 0)
         if asked is not None and job.status in UNSTARTED:
             key = kind_key(situation.workflow.id, job, asked)
-            if key in evidence.kinds:
-                groups[key].append(_Waiting(job=job, asked=asked))
+            groups[key].append(_Waiting(job=job, asked=asked))
+    if not groups:
+        return ()
+    kinds = WorkflowEvidence.of(situation).kinds
     return tuple(
         each
         for key, waiting in groups.items()
-        for each in _raises(evidence.kinds[key], waiting, rows)
+        if key in kinds
+        for each in _raises(kinds[key], waiting, rows)
     )
 
 

@@ -115,7 +115,10 @@ class Diagnoser:
             return None
         found = await self._in_place.find(poll)
         plan = await self._in_place_planner.plan(poll, found, settings) if found else None
-        return RecoveryRequest(poll=poll, in_place=plan) if plan else None
+        if found is None or plan is None:
+            return None
+        await self._nodes.record(poll.watch, found.findings)  # they will be in no other round
+        return RecoveryRequest(poll=poll, in_place=plan)
 
     async def _with_counts(self, poll: PollResult) -> PollResult:
         """Counts the jobs once for the searches, where one may find something."""

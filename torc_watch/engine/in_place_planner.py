@@ -1,10 +1,12 @@
 """Plans the retries of failed jobs while others of their workflow run. Only reads."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import anyio
 
+from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_plan import InPlaceDecision, decide_in_place
 from torc_watch.core.intervals import SCOUT_INTERVAL
 from torc_watch.core.job_kind import KindKey
@@ -66,7 +68,7 @@ class InPlacePlanner:
         return Situation(
             workflow=workflow,
             counts=failures.counts,
-            findings=failures.findings,
+            findings=tuple(_as_requested_now(each, rows) for each in failures.findings),
             dependents=(),
             waiting=await jobs_yet_to_run(client, workflow.id, failures.counts),
             requirements=rows,
@@ -106,3 +108,9 @@ class InPlacePlanner:
         started = started_scouts(starts, attempts, workflow.run_id)
         jobs = await gather([partial(self._client.get_job, job_id) for job_id in sorted(started)])
         return scout_runs(jobs, rows, attempts, workflow_id=workflow.id, now=self._clock())
+
+
+def _as_requested_now(finding: Finding, rows: Mapping[int, Requirements]) -> Finding:
+    """One that waits for a scout may have been found long ago."""
+    now = rows.get(finding.job.requirements_id or 0)
+    return replace(finding, requirements=now) if now else finding

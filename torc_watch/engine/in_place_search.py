@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import anyio
 
 from torc_watch.core import events, in_place_gate
-from torc_watch.core.in_place_gate import FAILED_IN_PLACE, FailedAttempt
+from torc_watch.core.in_place_gate import FAILED_IN_PLACE, LastAttempt
 from torc_watch.core.model import SLURM, Job, JobCounts, JobResult, JobStatus
 from torc_watch.engine.failure_search import ExplainedJobs, FailureSearch
 from torc_watch.engine.messages import (
@@ -52,7 +52,7 @@ class InPlaceSearch:
             return None
         record, run_id = watch.in_place, poll.observation.workflow.run_id
         jobs = await self._failed_jobs(watch.workflow_id, counts)
-        record.forget_all_but({(job.id, run_id, job.attempt) for job in jobs})
+        record.keep({(job.id, run_id, job.attempt): job for job in jobs})
         new = [job for job in jobs if (job.id, run_id, job.attempt) not in record.known]
         has_news = bool(new) and await self._look_at(new, poll)
         completed = counts.of(JobStatus.COMPLETED)
@@ -80,7 +80,7 @@ class InPlaceSearch:
         most = settings.max_retries if settings else None
         eligible = []
         for job in jobs:
-            attempt = FailedAttempt(job=job, result=results.get(job.id), retries=retries[job.id])
+            attempt = LastAttempt(job=job, result=results.get(job.id), retries=retries[job.id])
             if in_place_gate.objection(attempt, run_id, most):
                 record.settled.add((job.id, run_id, job.attempt))
             else:

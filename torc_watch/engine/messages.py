@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
+from torc_watch.core.sized_attempts import AttemptKey
 from torc_watch.core.suspect_success import Suspicion, suspects_text
 from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.job_outputs import JobOutputs
@@ -97,9 +98,6 @@ class UnservedRecord:
     fruitless: int = 0
 
 
-AttemptKey = tuple[int, int, int]  # the IDs of the job and of the run, and the attempt
-
-
 @dataclass(slots=True, kw_only=True)
 class InPlaceRecord:
     """What a watch remembers of jobs that failed while others run.
@@ -131,10 +129,14 @@ class InPlaceRecord:
         self.settled |= {key for key in self.waiting if key[0] in jobs}
         self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
 
-    def forget_all_but(self, attempts: AbstractSet[AttemptKey]) -> None:
-        """Of jobs that have not failed any more."""
-        self.settled &= attempts
-        self.waiting = {key: each for key, each in self.waiting.items() if key in attempts}
+    def keep(self, failed: Mapping[AttemptKey, Job]) -> None:
+        """Forgets all others. A user may have changed the requirements of these."""
+        self.settled &= failed.keys()
+        self.waiting = {
+            key: replace(each, job=failed[key])
+            for key, each in self.waiting.items()
+            if key in failed
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,8 @@ def _has_succeeded_elsewhere(
         return None
     host = hosts.get(last.compute_node_id or 0)
     failed_on = [
-        hosts.get(each.compute_node_id or 0) for each in attempts if each.run_id == incident.run_id
+        hosts.get(each.compute_node_id or 0)
+        for each in attempts
+        if each.run_id == incident.run_id and each.status is not JobStatus.COMPLETED
     ]
     return None if host is None or not all(failed_on) else host not in failed_on

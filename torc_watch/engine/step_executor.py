@@ -120,7 +120,7 @@ class StepExecutor:
                     plan.workflow_id,
                     NewRequirements(
                         name=adjustment.name,
-                        num_cpus=adjustment.base.num_cpus,
+                        num_cpus=adjustment.request.num_cpus,
                         num_gpus=adjustment.base.num_gpus,
                         num_nodes=adjustment.base.num_nodes,
                         memory=adjustment.memory,

@@ -153,7 +153,9 @@ def _parts(event: Event, context: NewsContext) -> tuple[str, list[str], tuple[st
             why = [f"Why: {_allocations(numbers)}: {printable(detail, _MAX_REASON)}"]
             return "waits in the queue for more than its turn", why, (status,)
         case events.RecoveryPlanned(plan=plan):
-            why = [f"This round runs {jobs_text(len(plan.retries))} again; it goes on by itself."]
+            held = f", and {plan.held} more wait for what that shows" if plan.held else ""
+            again = jobs_text(len(plan.retries))
+            why = [f"This round runs {again} again{held}; it goes on by itself."]
             used = f"has used {about.rounds} of {about.max_retries} retries"
             commands = (
                 f"torc-watchd why {target}       # why jobs failed, with the evidence",

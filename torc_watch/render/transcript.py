@@ -380,12 +380,10 @@ def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
 
 def _sizing_lines(plan: Plan) -> Iterator[str]:
     """Why jobs request that much: a sentence for all that are sized alike."""
-    sentences = [each.sizing for each in plan.retries] + [each.sizing for each in plan.raises]
-    distinct = list(dict.fromkeys(filter(None, sentences)))
-    for sentence in distinct[:_LINES_PER_LIST]:
+    for sentence in plan.sizing[:_LINES_PER_LIST]:
         yield f"  {printable(sentence, _MAX_REASON)}"
-    if len(distinct) > _LINES_PER_LIST:
-        yield f"  ... and {len(distinct) - _LINES_PER_LIST:,} more kinds of jobs get more"
+    if (more := len(plan.sizing) - _LINES_PER_LIST) > 0:
+        yield f"  ... and so for {more:,} more kinds of jobs"
 
 
 def _repeated_lines(plan: Plan) -> Iterator[str]:

@@ -147,7 +147,8 @@ def _fate(fate: Fate, finding: Finding, group: FailureGroup) -> str:
         return _wait(group.waits, _retry(fate)) if group.waits else _retry(fate)
     reason = fate.reason.removeprefix(f"{finding.reason}; ")
     anyway = "; Torc restarts it anyway" if fate.restarts_anyway else ""
-    return f"not run it again ({printable(reason)}{anyway})"
+    yet = " yet" if fate.is_held else ""
+    return f"not run it again{yet} ({printable(reason)}{anyway})"
 
 
 def _wait(waits: Postponement, retry: str) -> str:
@@ -163,7 +164,8 @@ def _retry(retry: Retry) -> str:
         return f"run it again with more memory, {before} -> {after}"
     if retry.runtime:
         before, after = map(units.format_duration, retry.runtime)
-        return f"run it again with more time, {before} -> {after}"
+        cpus = f" and CPUs, {retry.cpus[0]} -> {retry.cpus[1]}" if retry.cpus else ""
+        return f"run it again with more time, {before} -> {after}{cpus}"
     return "run it again, unchanged"
 
 

@@ -41,6 +41,15 @@ def repairs(rounds: Iterable[PastRound]) -> Iterator[Repair]:
             yield Repair(number=number, round=each, cause=cause, retries=tuple(retries))
 
 
+def sizing_sentences(rounds: Iterable[PastRound]) -> list[str]:
+    """Why jobs requested what they did, with the number of the round."""
+    return [
+        f"Round {number}: {sentence}"
+        for number, each in numbered(rounds)
+        for sentence in (each.plan.sizing if each.plan else ())
+    ]
+
+
 def raises(retries: Sequence[Retry]) -> str:
     """What these jobs got more of: ``memory 64m → 99m``, ``run time 1 h → 2 h``; empty if nothing.
 
@@ -56,6 +65,9 @@ def raises(retries: Sequence[Retry]) -> str:
     if runtime:
         before, after = _span(runtime, 0, duration_text), _span(runtime, 1, duration_text)
         parts.append(f"run time {before} → {after}")
+    cpus = [retry.cpus for retry in retries if retry.cpus]
+    if cpus:
+        parts.append(f"CPUs {_span(cpus, 0, str)} → {_span(cpus, 1, str)}")
     return ", ".join(parts)
 
 

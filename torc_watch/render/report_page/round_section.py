@@ -7,7 +7,13 @@ from torc_watch.core.past_watch import PastRound
 from torc_watch.core.report import WorkflowReport
 from torc_watch.render.cause_text import cause_text
 from torc_watch.render.report_page.markup import Child, Markup, Table, element, table
-from torc_watch.render.report_page.repairs import Repair, numbered, raises, repairs
+from torc_watch.render.report_page.repairs import (
+    Repair,
+    numbered,
+    raises,
+    repairs,
+    sizing_sentences,
+)
 from torc_watch.render.report_page.words import moment
 
 _MOST_ROWS = 60
@@ -27,6 +33,8 @@ def round_section(report: WorkflowReport) -> Iterator[Markup]:
                 more="causes",
             )
         )
+        for sentence in sizing_sentences(report.rounds)[:_MOST_ROWS]:
+            yield element("p", sentence)
     elif report.watches:
         yield element("p", "torc-watchd ran no job again.")
     else:
