@@ -15,7 +15,7 @@ from tests.rigs.driven_worker import (
 from tests.rigs.virtual_clock import virtual_now
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState
-from torc_watch.core.errors import LeaseLost
+from torc_watch.core.errors import LeaseLost, SchedulerError
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RoundOutcome
 from torc_watch.core.units import GIB, MIB
@@ -159,6 +159,29 @@ async def test_only_an_allocation_that_lives_is_looked_at(
         await anyio.sleep(5)
         assert [number for number, _ in looks(site)] == [98] * looked
         assert (await statuses(site, workflow_id))["a"] == status
+        tasks.cancel_scope.cancel()
+
+
+async def test_allocation_that_ends_while_it_is_looked_at(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(["other", "a"], allocations=0)
+        worker, first = [await start_worker(site, workflow_id, number) for number in (99, 98)]
+        await worker.claim()
+        first.jobs = worker.jobs
+        await first.fail("a")
+
+        async def fail(number: int, _attempts: EndedAttempts) -> int:
+            await anyio.sleep(1)
+            site.scheduler.known_states[number] = AllocationState.GONE
+            raise SchedulerError("Slurm job 98 has expired")
+
+        monkeypatch.setattr(site.scheduler, "end_remnants", fail)
+        tasks.start_soon(site.watch, workflow_id)
+        await anyio.sleep(5)
+        assert (await statuses(site, workflow_id))["a"] == RETRIED
+        assert not site.seen(events.RemnantsUnclear)
         tasks.cancel_scope.cancel()
 
 

@@ -135,7 +135,13 @@ class AttemptRemnants:
             return 0
         if worker.status is None or worker.status.state is not AllocationState.ALIVE:
             raise SchedulerError(f"{worker.name} may have ended or not")
-        return await self._cluster.end_remnants(allocation, ended)
+        try:
+            return await self._cluster.end_remnants(allocation, ended)
+        except SchedulerError:
+            [(_, now)] = await self._cluster.statuses([allocation], max_age=0)
+            if now.state is AllocationState.GONE:  # meanwhile
+                return 0
+            raise
 
     async def _end_outside(
         self, workflow: Workflow, worker: WorkerEnd, ended: EndedAttempts
@@ -154,8 +160,12 @@ def safe_plan(record: InPlaceRecord, plan: Plan) -> Plan:
 
     Raises RemnantsLeft where it has nothing else.
     """
-    settled = {job_id for job_id, *_ in record.settled}
-    left = without_retries(plan, settled)
+    settled = (
+        each.job_id
+        for each in plan.retries
+        if (each.job_id, plan.run_id, each.attempt) in record.settled
+    )
+    left = without_retries(plan, frozenset(settled))
     if not (left.retries or left.raises):
         raise RemnantsLeft("processes of the failed attempts may still run")
     return left

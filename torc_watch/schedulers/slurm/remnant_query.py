@@ -31,10 +31,11 @@ async def end_remnants(number: int, attempts: EndedAttempts, run: RunSlurm = _ru
     script = ("sh", "-c", REMNANT_SCRIPT, "sh", str(number))
     run_of = (f"{attempts.workflow_id:d}", f"{attempts.run_id:d}")
     pairs = [f"{job_id:d}.{attempt:d}" for job_id, attempt in sorted(attempts.attempts.items())]
-    parse, ended = partial(parse_ended, nodes=nodes), 0
+    ended = 0
     for first in range(0, len(pairs), _MOST):
         part = pairs[first : first + _MOST]
-        ended += await ask(parse, run, *shape, *script, *run_of, *part)
+        answer = await run(*shape, *script, *run_of, *part)  # once: a batch of jobs waits for it
+        ended += parse_ended(answer, nodes=nodes)
     return ended
 
 
