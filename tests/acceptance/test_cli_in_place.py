@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 BOTH = pytest.mark.parametrize("version", ["0.12.2", "1.0.0"])
 TIMEOUT = 60.0  # seconds
 
-# "hungry" ends when the test says so, and fails once. "handled" fails until the others have ended: it
-# is not retried beside them.
+# "hungry" ends when the test says so, and fails once. "handled" fails until the others have ended:
+# it is not retried beside them.
 BESIDE = """
 name: beside
 failure_handlers:
