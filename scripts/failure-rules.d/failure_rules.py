@@ -107,6 +107,38 @@ If three jobs or more fail in the same way, one of them goes first. The others f
 succeeded; if it fails in the same way again, the workflow is handed over.
 """
 _SUSPECTS = """
+## While others run
+
+In a workflow with Slurm, jobs that lacked memory or time, or whose allocation ended, do not wait
+until the workflow is at rest. Within two seconds of the failure, or at the next poll where the
+server has no event stream, they get their request and are ready again; failures within a second are
+one batch. Jobs of the kind that have not started request more first. If none of the allocations
+takes a retried job, another one is submitted some seconds later, as far as `--auto-schedule` and
+the limits allow.
+
+Such retries start no run and use up none of `--max-retries`, but a job has no more than that many
+of them. After that it is not retried in a round either.
+
+Everything else waits for the round of the workflow at rest, as if there were no retries while
+others run:
+
+- other causes than lack of memory or time; and interruptions as long as the allocation is there, or
+  if a user canceled it;
+- a job without a result of its last attempt, whose worker may still run it, and a job with a
+  failure handler of Torc, which counts its attempts;
+- a job that is held until the scout of its kind has shown what that needs; it follows when the
+  scout has ended, or runs for more than twice as long as it did itself;
+- all jobs where nothing else runs or is ready;
+- all jobs of a workflow with `use_pending_failed`, of a watch whose plans wait for approval, and on
+  servers that torc-watch was not tested with; the log and `status` say so.
+
+Torc cancels the jobs that depend on a failed one. Those that were canceled for that alone wait
+again for the job that is retried; those behind another failure stay canceled. A job that you reset
+or retry yourself meanwhile is yours: torc-watchd passes it over.
+
+`--no-in-place` lets all failed jobs wait until the workflow is at rest. `--in-place` also retries
+jobs in local allocations while others run.
+
 ## Suspect successes
 
 A completed job is suspect, and named, if one of these is so:
