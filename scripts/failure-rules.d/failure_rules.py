@@ -128,6 +128,7 @@ others run:
   failure handler of Torc, which counts its attempts;
 - a job that is held until the scout of its kind has shown what that needs; it follows when the
   scout has ended, or runs for more than twice as long as it did itself;
+- a job of which processes may be left (below);
 - all jobs where nothing else runs or is ready;
 - all jobs of a workflow with `use_pending_failed`, of a watch whose plans wait for approval, and on
   servers that torc-watch was not tested with; the log and `status` say so.
@@ -135,6 +136,18 @@ others run:
 Torc cancels the jobs that depend on a failed one. Those that were canceled for that alone wait
 again for the job that is retried; those behind another failure stay canceled. A job that you reset
 or retry yourself meanwhile is yours: torc-watchd passes it over.
+
+**What a failed attempt has left running ends before its job runs again.** Torc 1.0 kills only the
+shell of a job that takes more memory than it requested, unless its jobs are steps of Slurm: the
+programs that the job has started run on, and would write into the same files as the next attempt.
+So one `srun` for each allocation looks on all of its nodes for processes of yours that have the
+numbers of the allocation, the workflow, the run, the job and the attempt in their environment,
+kills them, and looks again until there are none. The step is called `torc-watch`. It needs `sh`,
+`grep` and `tr` on the nodes, and `srun --overlap` (Slurm 20.11) on the login node. A process is not
+found whose program has cleared or changed its environment: what a nested `torc run`, or `apptainer
+--cleanenv`, has started, for example. If `srun` is refused or does not answer, if a process does
+not end, if the allocation's node failed, or if the job ran outside of Slurm on another machine, the
+job waits until the workflow is at rest. The log says why.
 
 `--no-in-place` lets all failed jobs wait until the workflow is at rest. `--in-place` also retries
 jobs in local allocations while others run.
