@@ -34,7 +34,7 @@ from torc_watch.core.allocation import (
     NodeClass,
     StepEnd,
 )
-from torc_watch.core.errors import ServerError
+from torc_watch.core.errors import SchedulerError, ServerError
 from torc_watch.core.events import Event, WatchEnded
 from torc_watch.core.model import Allocation, JobStatus, Requirements
 from torc_watch.core.recovery_round import RecoverySettings
@@ -47,7 +47,7 @@ from torc_watch.engine.room_probe import RoomProbe
 from torc_watch.engine.supervisor import watch_workflow
 from torc_watch.failures.rule_file import own_rules
 from torc_watch.sandbox.server import ServerSettings, open_server
-from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, Scheduler, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
 from torc_watch.torc.client import TorcClient
@@ -267,6 +267,9 @@ class SimulatedScheduler:
         self.numbers: dict[str, int] = {}
         self.requests: list[Submitted] = []
         self.canceled: list[int] = []
+        self.ended_attempts: list[tuple[int, EndedAttempts]] = []  # and the number
+        self.remnants = 0  # processes that each of these had left
+        self.why_unsure = ""  # of what is left of them
         self.failures: dict[int, str] = {}  # details of failed allocations, by number
         self.ends: dict[int, AllocationStatus] = {}  # of those that are gone, by number
         self.ends_of_steps: dict[int, dict[str, StepEnd]] = {}  # by number and name
@@ -332,6 +335,12 @@ class SimulatedScheduler:
 
     async def cancel(self, number: int) -> None:
         self.canceled.append(number)
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        self.ended_attempts.append((number, attempts))
+        if self.why_unsure:
+            raise SchedulerError(self.why_unsure)
+        return self.remnants
 
     async def rest(self) -> None:
         """Waits until every worker has ended or died."""

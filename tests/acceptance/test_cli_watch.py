@@ -34,6 +34,18 @@ tried="$TORC_OUTPUT_DIR/$TORC_JOB_ID"
 [ -e "$tried" ] || { touch "$tried"; exit 3; }
 """
 
+# The child is canceled by the server, or not yet, when the job that it depends on runs again.
+FAILS_WHILE_ANOTHER_RUNS = """
+name: beside
+resource_requirements: [{name: small, num_cpus: 1, memory: 64m, runtime: PT5M}]
+jobs:
+  - {name: other, command: sleep 15, resource_requirements: small}
+  - name: hungry
+    command: '[ "$TORC_ATTEMPT_ID" != 1 ] || kill -9 $$'
+    resource_requirements: small
+  - {name: child, command: 'true', depends_on: [hungry], resource_requirements: small}
+"""
+
 
 def test_three_shells(site: "Site") -> None:
     server = site.start("sandbox", "serve", "--port", "0", "--api", "0.12")
@@ -67,6 +79,21 @@ def test_three_shells(site: "Site") -> None:
     listed = json.loads(site.run("workflows", "--json").stdout)
     assert listed["workflows"][0]["state"] == "completed"
     assert server.interrupt() == 0
+
+
+@pytest.mark.parametrize("api", ["1.0", "0.12"])
+def test_job_runs_again_while_another_runs(site: "Site", api: str) -> None:
+    site.serve("--api", api)
+    site.submit(FAILS_WHILE_ANOTHER_RUNS)
+
+    watched = site.run("watch", "1", *["-r", "--in-place", "-p", "60"])
+
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    lines = watched.stdout.splitlines()
+    assert "Retrying 1 job while others run:" in lines
+    assert "Attempting automatic recovery (attempt 1/3)" not in lines
+    assert lines[-1] == "✓ Workflow completed successfully (3 jobs)"
+    assert ", in run 1, while others ran: continued at" in site.run("history", "1").stdout
 
 
 def test_short_options_and_a_log_that_is_appended_to(failed: "Site") -> None:

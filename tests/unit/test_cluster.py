@@ -15,7 +15,7 @@ from torc_watch.core.allocation import (
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
 from torc_watch.core.units import GIB
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 from torc_watch.schedulers.cluster import Cluster
 from torc_watch.schedulers.local.this_machine import ThisMachine
 
@@ -61,6 +61,9 @@ class FixedScheduler:
 
     async def cancel(self, number: int) -> None:
         self.canceled.append(number)
+
+    async def end_remnants(self, _number: int, _attempts: EndedAttempts) -> int:
+        return 0
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from torc_watch.core.errors import LeaseLost, SchedulerError, SchedulerUnreachab
 from torc_watch.core.events import Verdict
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.units import GIB, MIB
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 from torc_watch.torc.runner_api import RunnerApi, WorkerResources
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class FailingScheduler:
 
     async def cancel(self, number: int) -> None:
         await self._call("cancel", number)
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        return int(await self._call("end_remnants", number, attempts))
 
     async def _call(self, method: str, *arguments: Any) -> Any:
         call = getattr(self.scheduler, method)

@@ -64,7 +64,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         (failed, completed) = seen[-1].attempts
         assert failed.end is AttemptEnd.OUT_OF_MEMORY
         assert completed.end is AttemptEnd.COMPLETED
-        first = await read_sizes(workflow_id, settings.home, connection)
+        first = (await read_sizes(workflow_id, settings.home, connection)).kinds
 
         # As before a retry in place.
         earlier = replace(failed, attempt=0, peak=3 * GIB, ran=3600.0)
@@ -73,7 +73,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         again = await inspection.plan(workflow_id, settings, connection)
         assert isinstance(again.answer, Plan)
         assert set(seen[-1].attempts) == {earlier, failed, completed}
-        second = await read_sizes(workflow_id, settings.home, connection)
+        second = (await read_sizes(workflow_id, settings.home, connection)).kinds
         assert path.read_bytes() == before
         others, kinds = first[0], (first[1], second[1])
         assert others == second[0]
@@ -84,7 +84,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         damaged = await inspection.plan(workflow_id, settings, connection)
         assert isinstance(damaged.answer, Plan)
         assert set(seen[-1].attempts) == {failed, completed}
-        assert await read_sizes(workflow_id, settings.home, connection) == first
+        assert (await read_sizes(workflow_id, settings.home, connection)).kinds == first
 
 
 def _record(path: Path, identity: WorkflowIdentity, *attempts: SizedAttempt) -> None:

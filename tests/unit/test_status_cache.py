@@ -19,7 +19,7 @@ from torc_watch.core.allocation import (
 )
 from torc_watch.core.errors import SchedulerUnreachable
 from torc_watch.core.units import GIB
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 from torc_watch.schedulers.cluster import StatusCache
 from torc_watch.torc.transport import Connection
 
@@ -74,6 +74,9 @@ class SlowScheduler:
 
     async def cancel(self, number: int) -> None:
         self.known[number] = GONE
+
+    async def end_remnants(self, _number: int, _attempts: EndedAttempts) -> int:
+        return 0
 
     async def statuses(self, numbers: Collection[int]) -> dict[int, AllocationStatus]:
         assert not self.at_once, "one query at a time"

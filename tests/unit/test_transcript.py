@@ -502,6 +502,16 @@ def test_failed_nodes_are_listed() -> None:
     ]
 
 
+def test_remnants_of_failed_attempts() -> None:
+    ended = events.RemnantsEnded(workflow_id=1, processes=2)
+    assert text(ended) == "Ended 2 processes that failed attempts left running\n"
+    unclear = events.RemnantsUnclear(workflow_id=1, jobs=1, reason="srun\x1b failed")
+    assert text(unclear).splitlines() == [
+        "1 job not retried while others run:",
+        "  processes of the failed attempt may be left: srun\\x1b failed",
+    ]
+
+
 @pytest.mark.parametrize(("processes", "words"), [(1, "1 process"), (2, "2 processes")])
 def test_killed_orphan_processes_are_counted(processes: int, words: str) -> None:
     ended = events.OrphanProcessesEnded(workflow_id=1, processes=processes)

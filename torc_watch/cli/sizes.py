@@ -64,8 +64,8 @@ def sizes(
     settings = load_settings()
     key = find_workflow(settings.home, read_status(settings.home), workflow_id, url)
     connection = settings.connection(key.server if key else url)
-    kinds = run(announced(connection, lambda: read_sizes(workflow_id, settings.home, connection)))
-    suggestions = suggested(kinds)
+    found = run(announced(connection, lambda: read_sizes(workflow_id, settings.home, connection)))
+    kinds, suggestions = found.kinds, suggested(found)
     file = (
         None if spec is None else edit_file(spec, {s.name: suggested_texts(s) for s in suggestions})
     )

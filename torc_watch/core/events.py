@@ -390,6 +390,25 @@ class InPlaceOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemnantsEnded:
+    """Processes that failed attempts had left running were killed, before the jobs run again."""
+
+    name: ClassVar = "remnants.ended"
+    workflow_id: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemnantsUnclear:
+    """Something of so many jobs may still run: they wait until the workflow is at rest."""
+
+    name: ClassVar = "remnants.unclear"
+    workflow_id: int
+    jobs: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsStranded:
     """Jobs that workers claimed and do not start: these allocations are ended."""
 
@@ -589,6 +608,8 @@ Event = (
     | SuccessesUnchecked
     | JobsUnserved
     | InPlaceOff
+    | RemnantsEnded
+    | RemnantsUnclear
     | JobsStranded
     | AllocationsUnneeded
     | SubmissionStarted

@@ -1,5 +1,6 @@
 """The retries of failed jobs while others of their workflow run."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from torc_watch.core import policy
@@ -53,3 +54,16 @@ def decide_in_place(situation: Situation, settings: RecoverySettings) -> InPlace
         raises=raises,
     )
     return InPlaceDecision(plan=plan, settled=settled)
+
+
+def without_retries(plan: Plan, left_out: Collection[int]) -> Plan:
+    """Of these jobs, by their IDs: their requests stay as they are too."""
+    adjustments = (
+        replace(each, job_ids=tuple(job_id for job_id in each.job_ids if job_id not in left_out))
+        for each in plan.adjustments
+    )
+    return replace(
+        plan,
+        retries=tuple(each for each in plan.retries if each.job_id not in left_out),
+        adjustments=tuple(each for each in adjustments if each.job_ids),
+    )

@@ -350,7 +350,7 @@ class RoundOutcome(StrEnum):
     CONTINUED = "continued"  # the same, of a round that uses up none of those allowed
     POSTPONED = "postponed"  # it is too early to run jobs again
     PROPOSED = "proposed"  # the plan waits for the user's approval
-    DECLINED = "declined"  # no more allocations were submitted beside those that run
+    DECLINED = "declined"  # beside others that run, neither jobs nor allocations
     REFUSED = "refused"  # no plan: handed over
     ABANDONED = "abandoned"  # another user or process changed the workflow meanwhile
     FAILED = "failed"  # the hook failed, or a scheduler refused

@@ -15,7 +15,7 @@ from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeCla
 from torc_watch.core.errors import JournalError
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.daemon.lease import Lease
-from torc_watch.schedulers.base import Scheduler, WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, Scheduler, WorkerAssignment
 
 _MAX_AGE = 1.0  # seconds since a heartbeat
 _PATIENCE_PART = 12  # the age is at most this part of the patience: less than between heartbeats
@@ -94,3 +94,7 @@ class FencedScheduler:
     async def cancel(self, number: int) -> None:
         await self._fence.check()
         await self._scheduler.cancel(number)
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        await self._fence.check()
+        return await self._scheduler.end_remnants(number, attempts)

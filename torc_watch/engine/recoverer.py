@@ -25,6 +25,7 @@ from torc_watch.core.recovery_round import (
     Step,
     next_step,
 )
+from torc_watch.engine.attempt_remnants import AttemptRemnants, RemnantsLeft, safe_plan
 from torc_watch.engine.error_output import error_folders, failed_jobs
 from torc_watch.engine.journal import Round
 from torc_watch.engine.messages import (
@@ -65,7 +66,7 @@ _VERDICTS = {
 
 _EARLY_ENDS = (
     *(RoundRefused, RoundPostponed, RoundProposed),
-    *(HookFailed, SchedulerError, RoundAbandoned, NotFound),
+    *(HookFailed, SchedulerError, RoundAbandoned, NotFound, RemnantsLeft),
 )
 
 
@@ -78,6 +79,7 @@ class Recoverer:
         self._orphans = OrphanRelease(context)
         self._planner = RoundPlanner(context)
         self._approval = PlanApproval(context)
+        self._remnants = AttemptRemnants(context)
 
     async def recover(self, request: RecoveryRequest) -> Decision:
         """Begins or continues a round of recovery and finishes it.
@@ -213,6 +215,8 @@ class Recoverer:
         self, request: RecoveryRequest, round_: Round, error: Exception
     ) -> tuple[RoundOutcome, Decision]:
         plan = round_.plan
+        if isinstance(error, RemnantsLeft):
+            return RoundOutcome.DECLINED, KeepWatching()
         if plan and plan.in_place:
             return self._leave(request, error)
         if not _is_rejected(error) and (request.unserved or (plan and plan.joins_workers)):
@@ -287,15 +291,16 @@ class Recoverer:
     async def _perform(
         self, step: Step, request: RecoveryRequest, round_: Round, *, is_first: bool
     ) -> None:
-        if step is Step.ORPHANS and request.diagnosis:
+        if step is Step.ORPHANS and request.in_place:
+            await self._remnants.end_before(request, request.in_place)
+        elif step is Step.ORPHANS and request.diagnosis:
             await self._release(request, request.diagnosis.orphans, round_)
         elif step is Step.PLAN and request.diagnosis:
             self._journal.record_plan(round_, await self._planner.plan(request, request.diagnosis))
         elif step is Step.PLAN and request.in_place:
-            self._journal.record_plan(round_, request.in_place)
-            self._report(
-                events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=request.in_place)
-            )
+            plan = safe_plan(request.watch.in_place, request.in_place)
+            self._journal.record_plan(round_, plan)
+            self._report(events.RecoveryPlanned(workflow_id=request.watch.workflow_id, plan=plan))
         elif step is Step.PLAN and request.unserved:
             self._journal.record_plan(
                 round_, await self._planner.plan_more(request, request.unserved)

@@ -35,6 +35,8 @@ _LEVELS: dict[type[WorkflowEvent | DaemonEvent], LogLevel] = {
     events.RecoveryAbandoned: LogLevel.WARNING,
     events.OrphansFound: LogLevel.WARNING,
     events.OrphanProcessesEnded: LogLevel.WARNING,
+    events.RemnantsEnded: LogLevel.WARNING,
+    events.RemnantsUnclear: LogLevel.WARNING,
     events.AllocationFailed: LogLevel.WARNING,
     events.AllocationUnstartable: LogLevel.WARNING,
     events.AllocationsUnclear: LogLevel.WARNING,

@@ -41,6 +41,8 @@ EVENT_WORDS = {
     "success.unchecked": "successes not checked",
     "jobs.unserved": "jobs need more allocations",
     "in_place.off": "failed jobs wait until no others run",
+    "remnants.ended": "processes of failed attempts ended",
+    "remnants.unclear": "processes of failed attempts may be left",
     "jobs.stranded": "worker does not start its jobs",
     "allocation.submitted": "allocation submitted",
     "allocation.failed": "allocation failed",

@@ -164,6 +164,12 @@ def _diagnosis(event: Event) -> Iterator[str]:
         case events.InPlaceOff():
             reason = printable(event.reason, _MAX_REASON)
             yield f"Failed jobs wait until no others run: {reason}"
+        case events.RemnantsEnded():
+            yield f"Ended {_processes_text(event.processes)} that failed attempts left running"
+        case events.RemnantsUnclear():
+            reason = printable(event.reason, _MAX_REASON)
+            yield f"{jobs_text(event.jobs)} not retried while others run:"
+            yield f"  processes of the failed attempt may be left: {reason}"
         case events.OutputUnread():
             yield f"  What {jobs_text(event.jobs)} wrote could not be read in time."
         case events.FailuresDiagnosed():

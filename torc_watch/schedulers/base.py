@@ -40,6 +40,19 @@ class WorkerAssignment:
         return self.submitted_from or self.output_dir.parent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedAttempts:
+    """Attempts of one run, each with a result: its job by ID, and which it was.
+
+    ``server`` is a normalized URL.
+    """
+
+    server: str
+    workflow_id: int
+    run_id: int
+    attempts: Mapping[int, int]
+
+
 class Scheduler(Protocol):
     """One scheduler of a cluster. Every method raises SchedulerError.
 
@@ -105,6 +118,13 @@ class Scheduler(Protocol):
     async def cancel(self, number: int) -> None:
         """Ends an allocation, and what one that is gone left running."""
 
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        """Kills what is left of attempts in an allocation that is alive; how many processes.
+
+        May be repeated. Raises SchedulerError where something may be left, as far as that can be
+        known: what cleared its environment is not found.
+        """
+
 
 class Machine(Protocol):
     """The machine that this program runs on: workers outside of allocations, and orphans."""
@@ -119,3 +139,6 @@ class Machine(Protocol):
 
         ``server`` is a normalized URL. Raises SchedulerError when something does not end.
         """
+
+    async def end_remnants(self, attempts: EndedAttempts) -> int:
+        """Kills what is left of attempts here, as that of Scheduler does."""

@@ -26,7 +26,7 @@ from torc_watch.core.allocation import (
 )
 from torc_watch.core.errors import SchedulerError
 from torc_watch.core.model import Allocation
-from torc_watch.schedulers.base import Machine, Scheduler, WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, Machine, Scheduler, WorkerAssignment
 
 _FORGOTTEN_AFTER = 3600.0  # seconds since an allocation was asked for
 _UNKNOWN = AllocationStatus(state=AllocationState.UNKNOWN)
@@ -81,6 +81,9 @@ class StatusCache:
 
     async def steps(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, StepEnd]]:
         return await self._scheduler.steps(numbers)
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        return await self._scheduler.end_remnants(number, attempts)
 
     async def statuses(
         self, numbers: Collection[int], *, max_age: float
@@ -232,3 +235,8 @@ class Cluster:
         """Nothing for an allocation whose scheduler is not known here. Raises SchedulerError."""
         if scheduler := self.schedulers.get(allocation.scheduler_type):
             await scheduler.cancel(allocation.scheduler_id)
+
+    async def end_remnants(self, allocation: Allocation, attempts: EndedAttempts) -> int:
+        """Raises SchedulerError where something may be left."""
+        scheduler = self.scheduler(allocation.scheduler_type)
+        return await scheduler.end_remnants(allocation.scheduler_id, attempts)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeClass, StepEnd
 from torc_watch.core.events import Verdict
 from torc_watch.core.units import MIB
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,10 @@ class MortalScheduler:
 
     async def cancel(self, number: int) -> None:
         await self.kill.call("cancel", lambda: self.scheduler.cancel(number))
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        ask = partial(self.scheduler.end_remnants, number, attempts)
+        return await self.kill.call("end_remnants", ask)
 
 
 async def watch(site: "Site", kill: Kill) -> Verdict | None:

@@ -35,12 +35,13 @@ from torc_watch.core.errors import SchedulerError
 from torc_watch.host import file_lock
 from torc_watch.host.file_tail import last_lines
 from torc_watch.host.processes import end_all, processes_with_environment, send_signal
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 from torc_watch.schedulers.local.allocation_folder import (
     AllocationFolder,
     AllocationRecord,
     this_host,
 )
+from torc_watch.schedulers.local.attempt_processes import end_attempt_processes
 from torc_watch.schedulers.local.worker_settings import NEWS_VARIABLE, PASSWORD_VARIABLE
 
 _CANCEL_PATIENCE = 10.0  # seconds for a worker that is just starting to say who it is
@@ -122,6 +123,10 @@ class LocalScheduler:
         raise SchedulerError(
             f"Allocation {number} does not say which process it is. See {self._folder(number).log}."
         )
+
+    async def end_remnants(self, _number: int, attempts: EndedAttempts) -> int:
+        """Raises SchedulerError where something may be left."""
+        return await to_thread.run_sync(end_attempt_processes, attempts)
 
     async def cancel_all(self) -> None:
         """Stops every worker of this directory, and returns when none is left."""

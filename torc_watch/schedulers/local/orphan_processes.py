@@ -40,12 +40,12 @@ def _orphans_of(server: str, workflow_id: str, job_ids: frozenset[str]) -> list[
         process
         for process in all_processes()
         if not process.is_dead
-        and _is_ours(process.pid)
+        and is_ours(process.pid)
         and _job_of(process.pid, server, workflow_id) in wanted
     ]
 
 
-def _is_ours(pid: int) -> bool:
+def is_ours(pid: int) -> bool:
     """Whether it is of this user; root could read and end those of all users."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116 - half the time

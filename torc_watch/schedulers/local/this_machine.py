@@ -16,6 +16,8 @@ from anyio import to_thread
 from torc_watch.core.allocation import AllocationState
 from torc_watch.core.model import ComputeNode
 from torc_watch.host.processes import process_exists
+from torc_watch.schedulers.base import EndedAttempts
+from torc_watch.schedulers.local.attempt_processes import end_attempt_processes
 from torc_watch.schedulers.local.orphan_processes import end_orphan_processes
 
 _NO_NUMBER = 1
@@ -37,6 +39,10 @@ class ThisMachine:
     ) -> int:
         """Raises SchedulerError when something does not end."""
         return await to_thread.run_sync(end_orphan_processes, server, workflow_id, job_ids)
+
+    async def end_remnants(self, attempts: EndedAttempts) -> int:
+        """Raises SchedulerError where something may be left."""
+        return await to_thread.run_sync(end_attempt_processes, attempts)
 
 
 def state_of_torc_run(workflow_id: int) -> AllocationState:

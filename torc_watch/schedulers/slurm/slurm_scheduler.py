@@ -18,7 +18,7 @@ from torc_watch.core.allocation import AllocationSpec, AllocationStatus, NodeCla
 from torc_watch.core.errors import SchedulerError, SchedulerUnreachable
 from torc_watch.core.os_errors import describe_os_error
 from torc_watch.host.subprocesses import run_command
-from torc_watch.schedulers.base import WorkerAssignment
+from torc_watch.schedulers.base import EndedAttempts, WorkerAssignment
 from torc_watch.schedulers.slurm.cluster_query import (
     current_user,
     query_node_classes,
@@ -28,6 +28,7 @@ from torc_watch.schedulers.slurm.cluster_settings import ClusterSettings
 from torc_watch.schedulers.slurm.job_names import JobNames
 from torc_watch.schedulers.slurm.job_script import CLAIM_PAUSE, RunnerSettings, job_script
 from torc_watch.schedulers.slurm.job_status import step_ends
+from torc_watch.schedulers.slurm.remnant_query import end_remnants
 from torc_watch.schedulers.slurm.slurm_commands import (
     INVALID_NUMBER,
     NO_ACCOUNTING,
@@ -164,6 +165,10 @@ class SlurmScheduler:
         except SchedulerError as error:
             if INVALID_NUMBER not in str(error):  # said of one that has ended
                 raise
+
+    async def end_remnants(self, number: int, attempts: EndedAttempts) -> int:
+        """Raises SchedulerError where something may be left."""
+        return await end_remnants(number, attempts)
 
     async def _known_settings(self) -> ClusterSettings:
         """They are asked for once: administrators rarely change them."""
