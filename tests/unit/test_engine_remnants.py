@@ -1,5 +1,10 @@
 """What is left of a failed attempt is ended before its job runs again beside others."""
 
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 import anyio
@@ -121,6 +126,39 @@ async def test_others_of_the_batch_do_not_wait_for_it(open_site: "OpenSite") -> 
         assert [each.job_name for each in planned.plan.retries] == ["b"]
         b = worker.jobs["b"].job.id
         assert [each.job_ids for each in planned.plan.adjustments] == [(b,)]
+        tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def sleeping(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["/bin/sleep", "600"], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.usefixtures("no_threads")
+async def test_worker_of_this_machine_outside_of_slurm(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(["other", "a"], allocations=0)
+        worker = await start_worker(site, workflow_id)
+        await worker.claim()
+        here = await worker_outside(site, workflow_id, socket.gethostname())
+        here.jobs = worker.jobs
+        await here.fail("a")
+        environment = {
+            "TORC_API_URL": site.client.transport.connection.url,
+            "TORC_WORKFLOW_ID": str(workflow_id),
+            "TORC_JOB_ID": str(worker.jobs["a"].job.id),
+            "TORC_ATTEMPT_ID": "1",
+        }
+        with sleeping(environment) as process:
+            tasks.start_soon(site.watch, workflow_id)
+            await anyio.sleep(5)
+            assert process.poll() == -SIGKILL
+        assert (await statuses(site, workflow_id))["a"] == RETRIED
+        assert [each.processes for each in site.seen(events.RemnantsEnded)] == [1]
         tasks.cancel_scope.cancel()
 
 

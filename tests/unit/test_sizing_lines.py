@@ -58,7 +58,7 @@ def test_plan_transcript_history_and_report_say_it_once() -> None:
 def test_lines_of_a_kind_that_waits_for_one_of_its_jobs() -> None:
     assert list(plan_lines(planned(SCOUT))) == [
         "  Job 3 (train_3): OOM detected, increasing memory 8g -> 64g",
-        "  Applied fixes: 1 OOM, 0 timeout",
+        "  Fixes: 1 OOM, 0 timeout",
         f"  {SENTENCE}",
         f"  {HELD}: held: waits for what train_3 needs",
     ]
@@ -88,7 +88,7 @@ def test_name_of_a_job_cannot_clear_the_screen() -> None:
 def test_first_step_is_told_as_ever() -> None:
     assert list(plan_lines(planned(situation([failed(1)])))) == [
         "  Job 1 (train_1): OOM detected, increasing memory 8g -> 12g",
-        "  Applied fixes: 1 OOM, 0 timeout",
+        "  Fixes: 1 OOM, 0 timeout",
     ]
 
 

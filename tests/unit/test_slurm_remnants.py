@@ -1,9 +1,11 @@
 """What a node of Slurm is told to end, and what it ends."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,17 @@ def test_all_that_is_left_of_an_attempt_is_killed(
     assert parse_ended(run_script(program=shell), nodes=1) >= 2
     assert not marked()
     assert run_script(program=shell) == "torc-watch: ended 0\n"
+
+
+def test_grep_need_not_know_whole_entries(start: Start, tmp_path: Path) -> None:
+    start(JOB)
+    start(JOB | {"TORC_JOB_ID": "122"})
+    grep = tmp_path / "grep"
+    case = "case $* in *z*) exit 2 ;; esac"
+    grep.write_text(f'#!/bin/sh\n{case}\nexec {shutil.which("grep")} "$@"\n')
+    grep.chmod(0o755)
+    assert run_script(path=f"{tmp_path}:{os.environ['PATH']}") == "torc-watch: ended 2\n"
+    assert len(marked()) == 2
 
 
 def test_several_attempts_are_ended_at_once(start: Start) -> None:
@@ -159,7 +172,7 @@ def test_what_cannot_be_killed_is_left(start: Start) -> None:
     assert done.stdout == "torc-watch: left\n"
 
 
-def test_node_without_its_programs_says_so(tmp_path: object) -> None:
+def test_node_without_its_programs_says_so(tmp_path: Path) -> None:
     assert run_script(program=["/bin/sh"], path=str(tmp_path)) == "torc-watch: lacks grep\n"
 
 

@@ -75,16 +75,10 @@ def _plan(
     without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
-    timely = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
-    bounded = bounded_jobs(chosen, situation, settings)
-    uses_retry = uses_round(situation, _retries(timely), bounded, uninitialized)
-    if uses_retry and (refusal := exhausted(situation.past.used, settings)):
-        kept, uses_retry = without_rounds(chosen, situation, bounded), False
-        timely = in_time(kept, situation, has_others=False)
-        if not _retries(timely):
-            return refusal
-    if isinstance(timely, Postponement):
-        return timely
+    allowed = _allowed(chosen, situation, settings, uninitialized, has_ready=bool(has_ready))
+    if isinstance(allowed, Refusal | Postponement):
+        return allowed
+    timely, uses_retry = allowed
     retries = _retries(timely)
     left_alone = tuple(each for each in timely if isinstance(each, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
@@ -127,6 +121,26 @@ def _plan(
         raises=raises,
         behind=jobs_behind(situation, restarted),
     )
+
+
+def _allowed(
+    chosen: list[Retry | Skip],
+    situation: Situation,
+    settings: RecoverySettings,
+    uninitialized: int,
+    *,
+    has_ready: bool,
+) -> tuple[tuple[Retry | Skip, ...], bool] | Refusal | Postponement:
+    """What is decided for now, and whether that uses up a round."""
+    timely = in_time(chosen, situation, has_others=bool(uninitialized) or has_ready)
+    bounded = bounded_jobs(chosen, situation, settings)
+    uses_retry = uses_round(situation, _retries(timely), bounded, uninitialized)
+    if uses_retry and (refusal := exhausted(situation.past.used, settings)):
+        kept, uses_retry = without_rounds(chosen, situation, bounded), False
+        timely = in_time(kept, situation, has_others=False)
+        if not _retries(timely):
+            return refusal
+    return timely if isinstance(timely, Postponement) else (timely, uses_retry)
 
 
 def adjustments_of(

@@ -15,8 +15,8 @@ _MARK = "torc-watch:"
 _ENDED = "ended"
 _ENDED_SO_MANY = re.compile(rf"{_ENDED} ([0-9]{{1,9}})")
 
-# `grep` finds what may be meant; then whole entries count. In the text an entry ends a line, and
-# newlines in values are another character. 0.12 does not say which run it is.
+# The first `grep` only finds what may be meant. Then whole entries count: each is made a line, and
+# newlines in values another character. 0.12 does not say which run it is.
 REMNANT_SCRIPT = f"""\
 allocation=$1 workflow=$2 run=$3
 shift 3
@@ -30,6 +30,9 @@ say() {{ echo "{_MARK} $*"; exit 0; }}
 for program in grep tr sleep; do
     command -v $program >/dev/null || say lacks $program
 done
+
+whole=
+printf 'a\\000b\\000' | grep -qzxF b 2>/dev/null && whole=-zx
 
 own() {{
     for pid in [0-9]*; do [ -O $pid ] && [ -r $pid/environ ] && echo $pid/environ; done
@@ -55,7 +58,7 @@ is_meant() {{
 candidates() {{
     files=$(own)
     [ -n "$files" ] || return 1  # this shell is one of them
-    grep -lsF -e "$names" -- $files
+    grep -lsF $whole -e "$names" -- $files
     [ $? -le 2 ]  # 2: a process has ended meanwhile
 }}
 
