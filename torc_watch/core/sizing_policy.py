@@ -139,9 +139,7 @@ def waiting_sizes(history: KindHistory, jobs: Iterable[WaitingJob]) -> tuple[Siz
     """For those that have to request more before they start: none while few of the kind failed."""
     if history.lacking_share < _WAITING_SHARE:
         return ()
-    wanted = history.quantile(
-        _WAITING_QUANTILE, above_use=_ABOVE_USE, above_limit=_ABOVE_LIMIT
-    )
+    wanted = history.quantile(_WAITING_QUANTILE, above_use=_ABOVE_USE, above_limit=_ABOVE_LIMIT)
     sizes = ((job, _request(history, wanted, job.asked, job.cap)) for job in jobs)
     return tuple(
         Sizing(job_id=job.job_id, request=request, rule=SizingRule.PEERS)
