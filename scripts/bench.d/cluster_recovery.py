@@ -1,8 +1,8 @@
 """`torc-watchd watch --auto-recover` compared with `torc watch --recover` on a real Slurm cluster.
 
-Each recovers the workflow of ``short_requests``, one after the other, on the same cluster of whole
-nodes and the same server, submitted by Torc itself and with the defaults of both, except for the
-interval of their polls: the jobs take seconds, not hours.
+Each recovers each workload of ``short_requests``, one after the other, on the same cluster of whole
+nodes and a server of its own, submitted by Torc itself and with the defaults of both, except for
+the interval of their polls: the jobs take seconds, not hours.
 
 It needs root, Slurm's programs (scripts/setup-slurm), whose memory limits are cgroups, and the real
 Torc (scripts/setup-torc).
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import short_requests
 from anyio import to_thread
 from recovery_costs import ALLOCATION_FIELDS, Costs, costs, ratios, table, values
+from short_requests import NODES, WORKLOADS, Workload, workflow
 
 from tests.rigs.slurm_cluster import SlurmCluster, open_cluster, wait_until
 from tests.rigs.slurm_release import missing_requirement
@@ -61,29 +61,36 @@ async def measure(*, repetitions: int, logs: Path | None) -> dict[str, float]:
 
 
 def _measure(repetitions: int, logs: Path | None) -> dict[str, float]:
-    with open_cluster(small_nodes=short_requests.NODES) as cluster:
+    with open_cluster(small_nodes=NODES) as cluster:
         if cluster.memory_enforcement != "cgroup":
             print("No comparison on a cluster: its memory limits need cgroups of version 1")
             return {}
         for partition in _WHOLE:
             words = (f"PartitionName={partition}", "OverSubscribe=EXCLUSIVE")
             cluster.run("scontrol", "update", *words)
-        pairs = [_compare(cluster, repetition, logs) for repetition in range(repetitions)]
+        pairs = [
+            _compare(cluster, workload, repetition, logs)
+            for repetition in range(repetitions)
+            for workload in WORKLOADS
+        ]
     return _means(pairs)
 
 
-def _compare(cluster: SlurmCluster, repetition: int, logs: Path | None) -> dict[str, float]:
+def _compare(
+    cluster: SlurmCluster, workload: Workload, repetition: int, logs: Path | None
+) -> dict[str, float]:
     """The programs take turns in being first."""
     found = {}
     for program in sorted((OURS, THEIRS), reverse=bool(repetition % 2)):
-        kept = logs / f"{repetition + 1}-{program.split()[0]}" if logs else None
-        with _site(cluster, kept) as site:
-            found[program] = recover(site, program)
-        print(found[program], flush=True)
+        name = f"{workload.name}-{repetition + 1}-{program.split()[0]}"
+        with _site(cluster, logs / name if logs else None) as site:
+            found[program] = recover(site, workload, program)
+        print(f"{workload.name}: {found[program]}", flush=True)
     ours, theirs = found[OURS].costs, found[THEIRS].costs
-    print(f"\n{table(ours, theirs, (OURS, THEIRS))}\n", flush=True)
+    print(f"\n{workload.title}:\n\n{table(ours, theirs, (OURS, THEIRS))}\n", flush=True)
     divided = {f"ratio: {label}": ratio for label, ratio in ratios(ours, theirs).items()}
-    return values(OURS, ours) | values(THEIRS, theirs) | divided
+    measured = values(OURS, ours) | values(THEIRS, theirs) | divided
+    return {f"{workload.name}: {label}": value for label, value in measured.items()}
 
 
 @contextmanager
@@ -101,9 +108,9 @@ def _site(cluster: SlurmCluster, kept: Path | None) -> Iterator[TorcOnSlurm]:
                 shutil.copytree(folder, kept, dirs_exist_ok=True)
 
 
-def recover(site: TorcOnSlurm, program: str) -> Recovery:
+def recover(site: TorcOnSlurm, workload: Workload, program: str) -> Recovery:
     """Submits the workflow, and watches it until the program ends and its workers have left."""
-    workflow_id = site.create_from(short_requests.workflow())
+    workflow_id = site.create_from(workflow(workload))
     submitted = time.time()
     site.submit(workflow_id, poll_interval=POLL_INTERVAL)
     status = _watch(site, program, workflow_id)

@@ -1,13 +1,15 @@
-"""The workflow of `scripts/bench cluster-recovery`: 60 jobs of three kinds, a third of which
+"""The workflows of `scripts/bench cluster-recovery`: 60 jobs of three kinds, a third of which
 request less memory than they need.
 
-All jobs of a kind request the same, and a third of each kind needs more than that. Needs and run
-times are spread evenly and shuffled, the same way each time.
+All jobs of a kind request the same. Of one workflow all jobs of one kind need more than that: its
+request is a mistake. Of the other a third of each kind does: needs are spread on both sides of the
+requests. Needs and run times are spread evenly and shuffled, the same way each time.
 """
 
 import random
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.rigs.torc_on_slurm import Row, TorcAllocations, TorcJob, specification
@@ -31,6 +33,15 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class Workload:
+    """``title`` says which jobs are short; a job of the last kind waits for one of each other."""
+
+    name: str
+    title: str
+    kinds: tuple[Kind, Kind, Kind]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """``need`` is in MiB, ``seconds`` is its run time."""
 
@@ -48,14 +59,19 @@ class Job:
         return self.need > self.kind.request
 
 
-# In the middle of each of the levels at which `scripts/bench sizing` draws requests: 30-60, 10-30 and
-# 60-95 % of the largest need of a kind.
-KINDS = (
-    Kind(name="align", number=20, request=150, short=7, most=2.4),
-    Kind(name="train", number=20, request=120, short=7, most=5.8),
-    Kind(name="merge", number=20, request=100, short=6, most=1.3),
+# The requests are in the middle of the levels at which `scripts/bench sizing` draws them: 30 to 60,
+# 10 to 30 and 60 to 95 % of the largest need of a kind.
+_ALIGN = Kind(name="align", number=20, request=150, short=7, most=2.4)
+_TRAIN = Kind(name="train", number=20, request=120, short=7, most=5.8)
+_MERGE = Kind(name="merge", number=20, request=100, short=6, most=1.3)
+
+ONE_KIND = Workload(
+    "one-kind",
+    "all jobs of one kind of three are short",
+    (replace(_ALIGN, short=20), replace(_TRAIN, short=0), replace(_MERGE, short=0)),
 )
-_FIRST_KINDS, _LAST_KIND = ("align", "train"), "merge"
+EACH_KIND = Workload("each-kind", "a third of each kind is short", (_ALIGN, _TRAIN, _MERGE))
+WORKLOADS = (ONE_KIND, EACH_KIND)
 
 
 def jobs_of(kind: Kind) -> list[Job]:
@@ -70,24 +86,25 @@ def jobs_of(kind: Kind) -> list[Job]:
     return [Job(kind, index, *pair) for index, pair in enumerate(paired, start=1)]
 
 
-def workflow() -> Row:
-    """Its specification; a job of the last kind waits for one of each of the others."""
-    jobs = [_torc_job(job) for kind in KINDS for job in jobs_of(kind)]
+def workflow(workload: Workload) -> Row:
+    """Its specification."""
+    *first, last = workload.kinds
+    jobs = [_torc_job(job) for kind in first for job in jobs_of(kind)]
+    jobs += [_torc_job(job, after=first) for job in jobs_of(last)]
     walltime = TorcAllocations(
         number=NODES, walltime="00:40:00", mem="3900M", extra=f"--cpus-per-task={CPUS}"
     )
     row = specification(jobs, walltime, mode="slurm", compute_node_wait_for_new_jobs_seconds=90)
-    return row | {"name": "short-requests"}
+    return row | {"name": f"short-requests-{workload.name}"}
 
 
-def _torc_job(job: Job) -> TorcJob:
-    before = _FIRST_KINDS if job.kind.name == _LAST_KIND else ()
+def _torc_job(job: Job, after: Sequence[Kind] = ()) -> TorcJob:
     return TorcJob(
         name=job.name,
         command=f"exec {sys.executable} {_PROGRAM} {job.need} {job.seconds:.1f}",
         memory=f"{job.kind.request}m",
         runtime=_RUNTIME,
-        after=[f"{kind}_{job.index:02}" for kind in before],
+        after=[f"{kind.name}_{job.index:02}" for kind in after],
     )
 
 

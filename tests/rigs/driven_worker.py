@@ -30,10 +30,10 @@ class Worker:
     node_id: int
     jobs: dict[str, ClaimedJob] = field(default_factory=dict)
 
-    async def claim(self) -> list[str]:
+    async def claim(self, limit: int = 1000) -> list[str]:
         api = RunnerApi(self.site.client.transport)
         room = WorkerResources(num_cpus=1000, memory=100 * GIB)
-        claimed = await api.claim_jobs(self.workflow_id, room, limit=1000)
+        claimed = await api.claim_jobs(self.workflow_id, room, limit=limit)
         for job in claimed:
             await api.start_job(job.job.id, run_id=1, node_id=self.node_id)
         self.jobs |= {job.job.name: job for job in claimed}

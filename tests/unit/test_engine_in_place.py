@@ -12,11 +12,12 @@ from tests.rigs.driven_worker import rounds, start_worker, statuses, watched_wit
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.events import Verdict
+from torc_watch.core.intervals import UNSERVED_GRACE
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
 from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB, MIB
-from torc_watch.torc.requests import NewJob
+from torc_watch.torc.requests import NewJob, NewRequirements
 
 if TYPE_CHECKING:
     from tests.conftest import Ending, OpenSite, Site
@@ -243,6 +244,33 @@ async def test_allocation_that_fits_is_submitted_at_once(open_site: "OpenSite") 
             if method == "POST" and path == "/scheduled_compute_nodes"
         ]
         assert 10 < submitted < 25
+
+
+async def test_job_that_an_allocation_has_room_for_waits_with_the_others(
+    open_site: "OpenSite",
+) -> None:
+    """Others ask for all of its time, and may be over sooner."""
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit([], allocations=0)
+        for names, memory, runtime in (
+            ([f"b{each}" for each in range(21)], 64, 1500),
+            (["a"], 64, 1600),
+        ):
+            asked = NewRequirements(name=names[0], memory=memory * MIB, runtime=runtime)
+            row = await site.client.create_requirements(workflow_id, asked)
+            new = [NewJob(name=name, command="true", requirements_id=row) for name in names]
+            await site.client.create_jobs(workflow_id, new)
+        await site.client.initialize_jobs(workflow_id)
+        worker = await start_worker(site, workflow_id)
+        assert await worker.claim(limit=1) == ["a"]
+        tasks.start_soon(site.watch, workflow_id)
+        await worker.fail("a")
+        await anyio.sleep(UNSERVED_GRACE)
+        assert (await statuses(site, workflow_id))["a"] == ("ready", 2)
+        assert not site.scheduler.requests
+        await anyio.sleep(200)
+        assert site.scheduler.requests
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(("in_place", "rounds_used"), [(None, 1), (True, 0)])

@@ -1,5 +1,7 @@
 """Looks for ready jobs that none of a workflow's allocations will take, while others run."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
@@ -19,6 +21,14 @@ from torc_watch.torc.client import TorcClient
 _STATUSES = (JobStatus.READY, JobStatus.PENDING, JobStatus.RUNNING)
 
 
+@dataclass(frozen=True, slots=True)
+class _Unserved:
+    """``has_urgent``: for one of them no allocation has room even before all others that wait."""
+
+    jobs: tuple[Job, ...] = ()
+    has_urgent: bool = False
+
+
 class UnservedSearch:
     def __init__(self, client: TorcClient, journal: Journal) -> None:
         self._client = client
@@ -27,8 +37,8 @@ class UnservedSearch:
     async def find(self, poll: PollResult) -> UnservedJobs | None:
         """Those that have been there for a while; None also during the cooldown after the last.
 
-        Neither holds for jobs that were just retried while others run. Asks little while nothing
-        changes. Raises ServerError and JournalError.
+        Neither holds where a job was just retried while others run, and no allocation has room for
+        it. Asks little while nothing changes. Raises ServerError and JournalError.
         """
         watch, observation = poll.watch, poll.observation
         most = _most_allocations(watch.request.recovery, observation)
@@ -39,15 +49,19 @@ class UnservedSearch:
         counts = observation.counts
         if counts is None or not _is_due(watch.unserved, _aspects(observation, counts), now):
             return None
-        jobs = await self._unserved(watch, observation) if counts.of(JobStatus.READY) else ()
+        found = _Unserved()
+        if counts.of(JobStatus.READY):
+            found = await self._unserved(watch, observation, retried)
         watch.in_place.retried = frozenset()
-        if any(job.id in retried for job in jobs):
-            return UnservedJobs(jobs=jobs, counts=counts, most=most)
-        if now < watch.unserved.not_before or not _have_waited(watch.unserved, jobs, now):
+        if not found.has_urgent and (
+            now < watch.unserved.not_before or not _have_waited(watch.unserved, found.jobs, now)
+        ):
             return None
-        return UnservedJobs(jobs=jobs, counts=counts, most=most)
+        return UnservedJobs(jobs=found.jobs, counts=counts, most=most)
 
-    async def _unserved(self, watch: Watch, observation: Observation) -> tuple[Job, ...]:
+    async def _unserved(
+        self, watch: Watch, observation: Observation, retried: Collection[int]
+    ) -> _Unserved:
         workflow_id = watch.workflow_id
         jobs = [
             job for status in _STATUSES for job in await self._client.list_jobs(workflow_id, status)
@@ -56,7 +70,11 @@ class UnservedSearch:
         left = jobs_left(jobs, requirements, (), workflow_id)
         allocations = await self._allocations(watch, observation)
         kept = uncovered_jobs(left.planned, left.running, allocations)
-        return tuple(left.jobs[position] for position in kept)
+        again = [left.planned[place] for place in kept if left.jobs[place].id in retried]
+        return _Unserved(
+            jobs=tuple(left.jobs[place] for place in kept),
+            has_urgent=any(uncovered_jobs([job], left.running, allocations) for job in again),
+        )
 
     async def _allocations(self, watch: Watch, observation: Observation) -> list[OpenAllocation]:
         """Those of this watch are larger than their rows say, where a raised job needs it."""
