@@ -190,6 +190,15 @@ def test_scout_that_runs_for_long_frees_those_that_wait(*, ran: float, waits: bo
         )
 
 
+def test_job_that_failed_after_a_retry_does_not_wait_for_the_scout() -> None:
+    run = ScoutRun(job_id=2, job_name="train_2", ran=1, killed_after=60)
+    history = _history(*map(failed, range(5)), failed(0, limit=12))
+
+    sizes = evidence_sizes(history, [lack(0, round_=2, limit=12), lack(1)], run)
+
+    assert [size.rule for size in sizes] == [SizingRule.LADDER, SizingRule.HELD]
+
+
 @pytest.mark.parametrize("sized", ["evidence", "fixed"])
 def test_job_that_failed_with_all_there_is_is_not_retried(sized: str) -> None:
     history, lacks = _history(failed(1, limit=240)), [lack(1, limit=240)]
