@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import cluster_recovery
 import daemon
 import demo
 import diagnosis
@@ -24,7 +25,7 @@ import slurm
 import top
 import torc
 import watch
-from real_torc import find_real_torc
+from real_torc import installed_torc
 
 _QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "demo": demo.measure,
@@ -34,11 +35,15 @@ _QUICK: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
     "server": server.measure,
     "watch": watch.measure,
 }
+_REPETITIONS = 5
 
 
 def main() -> None:
     arguments = _arguments()
     measurements = _QUICK | {
+        "cluster-recovery": partial(
+            cluster_recovery.measure, repetitions=arguments.repetitions or 1, logs=arguments.logs
+        ),
         "diagnosis": diagnosis.measure,
         "daemon": partial(daemon.measure, sizes=arguments.sizes, seconds=arguments.seconds),
         "job-output": job_output.measure,
@@ -50,10 +55,14 @@ def main() -> None:
             slurm.measure,
             sizes=[size for size in arguments.sizes if size <= slurm.MOST_WATCHED],
             seconds=arguments.seconds,
-            repetitions=arguments.repetitions,
+            repetitions=arguments.repetitions or _REPETITIONS,
         ),
         "top": partial(top.measure, seconds=arguments.seconds),
-        "torc": partial(torc.measure, repetitions=arguments.repetitions, seconds=arguments.seconds),
+        "torc": partial(
+            torc.measure,
+            repetitions=arguments.repetitions or _REPETITIONS,
+            seconds=arguments.seconds,
+        ),
     }
     values: dict[str, float] = {}
     for name in arguments.names or _QUICK:
@@ -63,13 +72,14 @@ def main() -> None:
         values |= measured
     if arguments.json:
         machine = {"python": platform.python_version(), "machine": platform.platform()}
-        if {"mcp", "plans", "top", "torc"} & set(arguments.names):
-            machine["torc"] = find_real_torc().profile
+        of_torc = {"cluster-recovery", "mcp", "plans", "top", "torc"}
+        if of_torc & set(arguments.names) and (installed := installed_torc()):
+            machine["torc"] = installed.profile
         arguments.json.write_text(json.dumps({"on": machine, "values": values}, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
-    slow = ["daemon", "diagnosis", "job-output", "limits", "mcp", "plans"]
+    slow = ["cluster-recovery", "daemon", "diagnosis", "job-output", "limits", "mcp", "plans"]
     names = [*_QUICK, *slow, "sizing", "slurm", "top", "torc"]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(names), help="benchmarks to run")
@@ -87,15 +97,20 @@ def _arguments() -> argparse.Namespace:
         help="daemon, slurm: numbers of workflows, ascending (default: 1,100,1000,10000)",
     )
     of_torc = parser.add_argument_group(
-        "torc, slurm, plans",
-        "Require the real Torc (scripts/setup-torc), and slurm and plans also root and "
-        "scripts/setup-slurm; each takes about half an hour.",
+        "torc, slurm, plans, cluster-recovery",
+        "Require the real Torc (scripts/setup-torc), and all but torc also root and "
+        "scripts/setup-slurm; each takes about half an hour, cluster-recovery a quarter.",
     )
     of_torc.add_argument(
         "--repetitions",
         type=int,
-        default=5,
-        help="recoveries by each program (default: %(default)s)",
+        help=f"recoveries by each program (default: {_REPETITIONS}, of cluster-recovery 1)",
+    )
+    of_torc.add_argument(
+        "--logs",
+        type=Path,
+        metavar="FOLDER",
+        help="cluster-recovery: where to keep what programs and workers wrote",
     )
     of_limits = parser.add_argument_group("limits")
     of_limits.add_argument(

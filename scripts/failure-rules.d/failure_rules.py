@@ -78,9 +78,9 @@ goes on.
 workflow and recovers it: then they show the next round of that watch.
 
 A job that says how much memory it lacked (NumPy's `Unable to allocate 45.0 GiB`, R's `cannot
-allocate vector of size 3.7 Gb`), or for how much Slurm stopped it, requests 1.5 times that if it is
-more than it would request otherwise, and at most what a node has. Where no node has so much, the
-job is handed over at once.
+allocate vector of size 3.7 Gb`), or for how much Slurm stopped it, is known to need that much, and
+requests [more than that](../README.md#how-much-more-jobs-request), at most what a node has. Where
+no node has so much, the job is handed over at once.
 
 What may pass by itself gets time to do so. The first retry comes 2 minutes after the last failure
 for the cause, the second 8, all others 30; for a license 10, 30 and 60 minutes. That also holds for
@@ -107,6 +107,53 @@ If three jobs or more fail in the same way, one of them goes first. The others f
 succeeded; if it fails in the same way again, the workflow is handed over.
 """
 _SUSPECTS = """
+## While others run
+
+In a workflow with Slurm, jobs that lacked memory or time, or whose allocation ended, do not wait
+until the workflow is at rest. Within two seconds of the failure, or at the next poll where the
+server has no event stream, they get their request and are ready again; failures within a second are
+one batch. Jobs of the kind that have not started request more first. If none of the allocations
+takes a retried job, another one is submitted some seconds later, as far as `--auto-schedule` and
+the limits allow.
+
+Such retries start no run and use up none of `--max-retries`, but a job has no more than that many
+of them. After that it is not retried in a round either.
+
+Everything else waits for the round of the workflow at rest, as if there were no retries while
+others run:
+
+- other causes than lack of memory or time; and interruptions as long as the allocation is there, or
+  if a user canceled it;
+- a job without a result of its last attempt, whose worker may still run it, and a job with a
+  failure handler of Torc, which counts its attempts;
+- a job for whose end an action of the workflow waits (`on_jobs_complete`), and one with a dependent
+  that its failure did not hold back (`cancel_on_blocking_job_failure: false`);
+- a job that is held until the scout of its kind has shown what that needs; it follows when the
+  scout has ended, or runs for more than twice as long as it did itself;
+- a job of which processes may be left (below);
+- all jobs where nothing else runs or is ready;
+- all jobs of a workflow with `use_pending_failed`, of a watch whose plans wait for approval, and on
+  servers that torc-watch was not tested with; the log and `status` say so.
+
+Torc cancels the jobs that depend on a failed one. Those that were canceled for that alone wait
+again for the job that is retried; those behind another failure stay canceled. A job that you reset
+or retry yourself meanwhile is yours: torc-watchd passes it over.
+
+**What a failed attempt has left running ends before its job runs again.** Torc 1.0 kills only the
+shell of a job that takes more memory than it requested, unless its jobs are steps of Slurm: the
+programs that the job has started run on, and would write into the same files as the next attempt.
+So one `srun` for each allocation looks on all of its nodes for processes of yours that have the
+numbers of the allocation, the workflow, the run, the job and the attempt in their environment,
+kills them, and looks again until there are none. The step is called `torc-watch`. It needs `sh`,
+`grep` and `tr` on the nodes, and `srun --overlap` (Slurm 20.11) on the login node. A process is not
+found whose program has cleared or changed its environment: what a nested `torc run`, or `apptainer
+--cleanenv`, has started, for example. If `srun` is refused or does not answer, if a process does
+not end, if the allocation's node failed, or if the job ran outside of Slurm on another machine, the
+job waits until the workflow is at rest. The log says why.
+
+`--no-in-place` lets all failed jobs wait until the workflow is at rest. `--in-place` also retries
+jobs in local allocations while others run.
+
 ## Suspect successes
 
 A completed job is suspect, and named, if one of these is so:

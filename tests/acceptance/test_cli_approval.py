@@ -70,6 +70,8 @@ def test_approval_outlives_a_killed_daemon(failed: "Site", runtime: str) -> None
 def test_rejection_ends_a_watch_in_the_foreground(failed: "Site") -> None:
     watch = failed.start("watch", "1", "-r", "--approve", "-p", "1")
     watch.until("torc-watchd reject 1 --reason TEXT")
+    refused = failed.run("recover", "1").stderr
+    assert refused.endswith("Its plan waits for your approval: torc-watchd approve 1\n")
     rejected = failed.run("reject", "1", "--reason", "too large")
     assert rejected.returncode == 0, rejected.stderr
     watch.until("too large")

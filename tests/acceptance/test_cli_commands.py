@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from torc_watch.cli import app
 from torc_watch.core.scheduler_choice import SchedulerChoice
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.daemon.commands import Action, Command, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
 from torc_watch.daemon.registry import Registry
@@ -84,6 +85,10 @@ def keep(
                 "runtime_multiplier": 3.0,
                 "poll_interval": 300.0,
             },
+        ),
+        (
+            "--policy fixed --cpu-multiplier 2 --no-in-place",
+            {"policy": SizingPolicy.FIXED, "cpu_multiplier": 2.0, "in_place": False},
         ),
         (
             "--no-auto-recover --no-retry-unknown --recovery-hook \"notify 'a b'\"",

@@ -118,4 +118,6 @@ def test_single_pass_sends_its_news_and_a_test_says_what_fails(
     assert SECRET not in tried.stdout + tried.stderr
     told.unlink()
     assert failed.run("notify", "test").stdout == "notify_command: sent\n"
-    assert messages(told)[0]["news"][0]["subject"].startswith("Test from ")
+    (test,) = messages(told)[0]["news"]
+    assert test["subject"].startswith("Test from ")
+    assert test["kind"] == "test", "a program that acts on success does nothing"

@@ -3,29 +3,23 @@
 import fcntl
 import json
 import os
-import shutil
 import signal
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.acceptance.torc_site import Torc, TorcProgram, open_torc
 from tests.rigs.commands import wait_for_polls
-from tests.rigs.real_torc import announced_url, server_command
 from tests.rigs.specifications import PATIENT
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Barrier, Proxy, Site
-    from tests.rigs.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TUTORIAL = Path(__file__).parents[2] / "examples" / "tutorial.yaml"
-WATCH = ("watch", "1", "--auto-recover", "--poll-interval", "1", "--show-job-counts")
-CREATE = {"0.12.2": ("workflows", "create"), "1.0.0": ("create",)}
 BOTH = pytest.mark.parametrize("version", ["0.12.2", "1.0.0"])
 NEW = pytest.mark.parametrize("version", ["1.0.0"])
 
@@ -60,77 +54,14 @@ jobs:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Torc:
-    """A real server with an empty database, and Torc's command of the same version."""
-
-    site: "Site"
-    version: str
-    program: Path
-
-    @property
-    def variables(self) -> dict[str, str]:
-        return {"TORC_WATCHD_LOCAL_RUNNER": str(self.program)}
-
-    def create(self, specification: str | Path) -> None:
-        """Workflow 1, by Torc's own command."""
-        path = self.site.folder / "workflow.yaml"
-        if isinstance(specification, Path):
-            shutil.copy(specification, path)
-        else:
-            path.write_text(specification)
-        created = self.site.start_program(self.program, *CREATE[self.version], path)
-        assert created.end() == 0, created.output
-        assert "Created workflow 1\n" in created.output
-
-    def run(self, *options: str) -> "Command":
-        """What a user types."""
-        words = ["run", "1", "--output-dir", str(self.site.output), "--poll-interval", "0.5"]
-        return self.site.start_program(self.program, *words, *options)
-
-    def submit(self, specification: str) -> None:
-        """Workflow 1, by our command; its allocation runs Torc's."""
-        path = self.site.folder / "workflow.yaml"
-        path.write_text(specification)
-        submitted = self.site.run("submit", path, "--cpus", "2", **self.variables)
-        assert submitted.returncode == 0, submitted.stderr
-
-    def watch(self, **variables: str) -> "Command":
-        return self.site.start(*WATCH, **self.variables, **variables)
-
-    def runners(self) -> list[int]:
-        """The processes of ``torc run``."""
-        lines = self.site.processes().items()
-        return [pid for pid, line in lines if line.startswith(f"{self.program} --url")]
-
-    def jobs_running(self) -> list[str]:
-        """What runs of ENDLESS."""
-        return [line for line in self.site.processes().values() if "sleep 1000" in line]
-
-    def rows(self, path: str, **query: str) -> list[Any]:
-        words = "".join(f"&{name}={value}" for name, value in query.items())
-        answer = self.site.request("GET", f"/{path}?workflow_id=1{words}")
-        items: list[Any] = answer["items"]
-        return items
-
-    def ends(self) -> Counter[tuple[int, int]]:
-        """How many jobs ended with each run and return code."""
-        results = self.rows("results", all_runs="true")
-        return Counter((result["run_id"], result["return_code"]) for result in results)
-
-    def allocations(self) -> list[tuple[int, str]]:
-        rows = self.rows("scheduled_compute_nodes")
-        return [(row["scheduler_id"], row["status"]) for row in rows]
-
-
 @pytest.fixture
-def torc(site: "Site", version: str, torc_program: Callable[[str, str], Path]) -> Torc:
-    (site.folder / "server").mkdir()
-    program = torc_program(version, "torc-server")
-    command = server_command(program, site.folder / "server", unblock_interval=0.2)
-    site.server = site.start_program(*command)
-    site.url = announced_url([site.server.until("TORC_SERVER_PORT=")])
-    return Torc(site, version, torc_program(version, "torc"))
+def torc(site: "Site", version: str, torc_program: TorcProgram) -> Torc:
+    return open_torc(site, version, torc_program)
+
+
+def jobs_running(torc: Torc) -> list[str]:
+    """What runs of ENDLESS."""
+    return [line for line in torc.site.processes().values() if "sleep 1000" in line]
 
 
 def assert_run_by_torc_alone(nodes: Iterable[Any], number: int) -> None:
@@ -182,7 +113,7 @@ def test_killed_runner(torc: Torc) -> None:
     assert watch.end() == 0, watch.output
     assert torc.ends() == {(1, -128): 1, (2, 0): 1}
     assert torc.allocations() == [(1, "complete"), (2, "complete")]
-    assert not torc.jobs_running()
+    assert not jobs_running(torc)
     end = torc.site.home / "allocations" / "1" / "end.json"
     assert json.loads(end.read_text()) == {"exit_code": 128 + signal.SIGKILL}
 
@@ -200,9 +131,9 @@ def test_killed_runner_that_the_user_started(torc: Torc, how: signal.Signals) ->
 
     os.kill(runner.process.pid, how)
     runner.end()
-    left = torc.jobs_running()
+    left = jobs_running(torc)
     dead = torc.site.run("recover", "1", **torc.variables)
-    still_left = torc.jobs_running()
+    still_left = jobs_running(torc)
     watch = torc.watch()
 
     assert "still has workers" in living.stdout

@@ -45,6 +45,7 @@ def test_failures_are_explained_in_groups(site: "Site") -> None:
     )
     assert "ModuleNotFoundError: No module named 'no_such_module_of_anybody'\n" in told.stdout
     assert "job_stdio/job_wf1_j" in told.stdout
+    assert "\n  last error line: solver: step 12 diverged\n" in told.stdout
 
     one = json.loads(site.run("why", "1", "solver", "--json").stdout)
     assert [group["cause"] for group in one["failures"]] == ["unknown"]

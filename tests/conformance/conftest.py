@@ -22,7 +22,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.rigs.real_torc import server_command, serving
+from tests.conformance.torc_cli import RELEASES, Cli
+from tests.rigs.real_torc import clean_environment, server_command, serving
 from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.torc.client import TorcClient
 from torc_watch.torc.transport import Connection, Transport
@@ -279,3 +280,10 @@ def connect() -> Connect:
 async def torc(server: Server) -> AsyncIterator[Torc]:
     async with _connected(server) as torc:
         yield torc
+
+
+@pytest.fixture
+def cli(server: Server, torc_program: TorcProgram, tmp_path: Path) -> Cli:
+    environment = clean_environment() | {"TORC_API_URL": server.url, "HOME": str(tmp_path)}
+    program = torc_program(RELEASES[server.api_version], "torc")
+    return Cli(program, environment | {"USER": "tester"}, tmp_path, server.api_version)

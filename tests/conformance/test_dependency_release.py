@@ -1,11 +1,12 @@
 """Dependents of finished jobs become ready or canceled, with a delay."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conformance.conftest import Torc
+    from tests.conformance.conftest import Connect, StartServer, Torc
 
 # Job name to dependencies.
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
@@ -108,3 +109,35 @@ async def test_status_of_a_dependent_after_each_outcome(
     assert await torc.complete("unrelated", "failed", 1) == 200
     assert await torc.complete("a", status, return_code) == 200
     await torc.statuses_become({"b": {"0.12": older, "1.0": newer}[torc.api_version]})
+
+
+@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
+async def test_restarted_server_starts_jobs_whose_dependency_failed(
+    tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str
+) -> None:
+    """It cancels only in workflows in which it has seen a failure since it started."""
+    with start_server(name, tmp_path) as server:
+        async with connect(server) as torc:
+            await fail_one_of_two_parents(torc)
+            known = torc.workflow_id, torc.node_id
+    with start_server(name, tmp_path) as server:
+        async with connect(server, *known) as torc:
+            assert (await torc.statuses())["child"] == "blocked"
+            assert await torc.complete("q") == 200
+            await torc.statuses_become({"child": "ready"})
+
+
+async def test_initialization_forgets_failures(torc: "Torc") -> None:
+    """So a job starts although its other dependency failed."""
+    await fail_one_of_two_parents(torc)
+    await torc.workflow("POST", "initialize_jobs?only_uninitialized=true")
+    assert (await torc.statuses())["child"] == "blocked"
+    assert await torc.complete("q") == 200
+    await torc.statuses_become({"child": "ready"})
+
+
+async def fail_one_of_two_parents(torc: "Torc") -> None:
+    await torc.add({"p": [], "q": [], "child": ["p", "q"]})
+    await torc.workflow("POST", "initialize_jobs")
+    await torc.finish(p=137)
+    await torc.background_work_done()

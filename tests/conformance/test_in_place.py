@@ -9,53 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conformance.in_place_steps import (
+    CHAIN,
+    DIAMOND,
+    RUNNING,
+    TWO_PARENTS,
+    begin,
+    block,
+    end,
+    end_other,
+    recover,
+    retry,
+    start_all,
+)
+
 if TYPE_CHECKING:
     from tests.conformance.conftest import Connect, StartServer, Torc
-
-# Job name to dependencies. "other" is the job that runs meanwhile.
-CHAIN = {"other": [], "a": [], "b": ["a"], "c": ["b"]}
-DIAMOND = {"other": [], "top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
-TWO_PARENTS = {"other": [], "p": [], "q": [], "child": ["p", "q"]}
-RUNNING = {"other": "running"}
-
-
-async def begin(torc: "Torc", graph: dict[str, list[str]], *failing: str) -> None:
-    """Start all jobs without dependencies, fail some of them, and wait for the unblocking task."""
-    await torc.add(graph)
-    await torc.workflow("POST", "initialize_jobs")
-    await torc.claim()
-    for name in [name for name, blockers in graph.items() if not blockers]:
-        assert await torc.start(name) == 200
-    for name in failing:
-        assert await torc.complete(name, "failed", 137) == 200
-    await torc.background_work_done()
-
-
-async def retry(torc: "Torc", name: str) -> int:
-    job = (await torc.jobs())[name]
-    path = f"/jobs/{job['id']}/retry/{torc.run_id}?max_retries={job['attempt_id'] + 1}"
-    return await torc.status_of("POST", path)
-
-
-async def block(torc: "Torc", *names: str) -> None:
-    for name in names:
-        assert await torc.set_status(name, "blocked") == 200
-
-
-async def recover(torc: "Torc", name: str, *descendants: str) -> None:
-    assert await torc.set_status(name, "running") == 200
-    await block(torc, *descendants)
-    assert await retry(torc, name) == 200
-
-
-async def end(torc: "Torc", name: str, return_code: int = 0) -> int:
-    """Claim, start and complete a job, wait for the unblocking task; returns the HTTP status."""
-    await torc.claim()
-    assert await torc.start(name) == 200
-    status = "failed" if return_code else "completed"
-    answer = await torc.complete(name, status, return_code)
-    await torc.background_work_done()
-    return answer
 
 
 async def test_job_and_its_canceled_descendants_run_again_in_the_same_run(torc: "Torc") -> None:
@@ -187,6 +156,43 @@ async def test_job_set_to_running_can_be_retried_from_any_outcome(
     assert (await torc.statuses())["b"] == "ready"
 
 
+async def test_descendants_are_blocked_from_the_top(torc: "Torc") -> None:
+    """A job behind a canceled one is due: API 1.0 cancels it again when any other job ends."""
+    await begin(torc, CHAIN, "a")
+    assert await torc.set_status("a", "running") == 200
+    await block(torc, "c")
+    assert await end_other(torc) == 200
+    expected = {"0.12": "blocked", "1.0": "canceled"}[torc.api_version]
+    assert (await torc.statuses())["c"] == expected
+
+
+async def test_descendants_canceled_just_before_the_retry(torc: "Torc") -> None:
+    """While the retried job is not complete, nothing is too late for them."""
+    await begin(torc, CHAIN, "a")
+    assert await retry(torc, "a") == 200
+    await torc.claim()
+    assert await torc.start("a") == 200
+    await block(torc, "b", "c")
+    assert await end_other(torc) == 200
+    assert await torc.complete("a") == 200
+    for name in ("b", "c"):
+        await torc.statuses_become({name: "ready"})
+        assert await end(torc, name) == 200
+
+
+async def test_dependent_that_ignores_failures(torc: "Torc") -> None:
+    """Once the failure has released it, it runs beside the retry, and not again."""
+    await start_all(torc, CHAIN, cancel_on_blocking_job_failure=False)
+    assert await torc.complete("a", "failed", 137) == 200
+    await torc.background_work_done()
+    assert await retry(torc, "a") == 200
+    assert (await torc.statuses())["b"] == "ready"
+    for name in ("b", "a"):
+        assert await end(torc, name) == 200
+    statuses = await torc.statuses()
+    assert (statuses["a"], statuses["b"]) == ("completed", "completed")
+
+
 async def test_descendant_with_a_result_cannot_complete_again(torc: "Torc") -> None:
     """It ran although its dependency had failed: it needs its own retry instead."""
     await torc.add({"a": [], "b": ["a"]}, cancel_on_blocking_job_failure=False)
@@ -217,8 +223,21 @@ async def test_retry_before_the_unblocking_task_needs_no_further_steps(
             await torc.statuses_become({"a": "completed", "b": "ready", "c": "blocked"})
 
 
-async def end_other(torc: "Torc") -> int:
-    """Complete the job that runs meanwhile, and wait for the unblocking task."""
-    answer = await torc.complete("other")
-    await torc.background_work_done()
-    return answer
+@pytest.mark.parametrize("name", ["embedded-0.12", "embedded-1.0", "torc-0.12.2", "torc-1.0.0"])
+@pytest.mark.parametrize("held", [True, False], ids=["held", "not held"])
+async def test_restarted_server_has_forgotten_the_failures(
+    tmp_path: Path, start_server: "StartServer", connect: "Connect", name: str, *, held: bool
+) -> None:
+    """API 1.0 starts a blocked dependent of a failed job: so set that job to running first."""
+    with start_server(name, tmp_path) as server:
+        async with connect(server) as torc:
+            await begin(torc, CHAIN, "a")
+            known = torc.workflow_id, torc.node_id
+    with start_server(name, tmp_path) as server:
+        async with connect(server, *known) as torc:
+            if held:
+                assert await torc.set_status("a", "running") == 200
+            await block(torc, "b", "c")
+            assert await end_other(torc) == 200
+            released = torc.api_version == "1.0" and not held
+            assert (await torc.statuses())["b"] == ("ready" if released else "blocked")

@@ -223,7 +223,8 @@ def test_missing_extra_is_named() -> None:
     )
     assert done.returncode == 1
     assert done.stdout == (
-        "This needs the extra notify. Install it with: pip install 'torc-watch[notify]'"
+        "torc-watchd is installed without the extra notify. "
+        "Install it with: pip install 'torc-watch[notify]'"
     )
 
 

@@ -77,12 +77,15 @@ def test_group_of_ten_thousand_failures_is_a_small_row() -> None:
         "confidence": "proven",
         "reason": "r" * 5000,
         "evidence": None,
+        "errors": "e" * 5000,
+        "last_words": "l" * 5000,
         "facts": [{"source": "usage", "text": "t" * 5000}] * 50,
         "retries": 0,
         "jobs": jobs,
     }
     found = failure_entry(group)
     assert found.jobs == 10_000
+    assert (found.file or "").startswith("eee")
     assert found.next is not None
     assert found.next["others"] == 9996
     assert size_of(found) < 4000

@@ -90,6 +90,13 @@ async def test_unknown_arguments_are_refused_with_those_that_there_are(settings:
             assert ", ".join(schema["properties"]) in text
 
 
+async def test_absolute_output_folder_stays_where_it_is(settings: Settings) -> None:
+    """Also within the state folder; the server, which does not answer, is not asked for another."""
+    absolute = settings.home / "output"
+    access = open_access(settings.model_copy(update={"output_dir": absolute}), None)
+    assert (await access.settings_of_round(1)).output_dir == absolute
+
+
 @pytest.mark.looptime  # each request is retried for seconds
 async def test_errors_reach_the_assistant(settings: Settings) -> None:
     async with client_of(settings, allows_actions=True) as client:

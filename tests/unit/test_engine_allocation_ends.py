@@ -62,8 +62,8 @@ async def requests_of(site: "Site", workflow_id: int) -> dict[str, tuple[int | N
     ("end", "code", "cause", "request_of_a"),
     [
         (gone(TIME_LIMIT), ORPHANED, Cause.INTERRUPTED, (64 * MIB, 60)),
-        (gone(TIME_LIMIT, after=59), 152, Cause.TIMEOUT, (64 * MIB, 90)),
-        (gone(TIME_LIMIT, after=200), 152, Cause.TIMEOUT, (64 * MIB, 300)),
+        (gone(TIME_LIMIT, after=59), 152, Cause.TIMEOUT, (64 * MIB, 120)),
+        (gone(TIME_LIMIT, after=200), 152, Cause.TIMEOUT, (64 * MIB, 400)),
         (gone(EndCause.OUT_OF_MEMORY, after=59), 137, Cause.OOM, (96 * MIB, 60)),
         (gone(EndCause.NODE_FAILURE, after=59), ORPHANED, Cause.NODE, (64 * MIB, 60)),
         (gone(EndCause.PREEMPTED, after=59), ORPHANED, Cause.PREEMPTED, (64 * MIB, 60)),
@@ -270,7 +270,7 @@ async def test_pending_allocation_that_torc_canceled_is_submitted_again(
     [
         (CANCELED, Verdict.HANDED_OVER, 60),
         (EndCause.PREEMPTED, Verdict.SUCCEEDED, 60),
-        (TIME_LIMIT, Verdict.SUCCEEDED, 90),
+        (TIME_LIMIT, Verdict.SUCCEEDED, 120),
     ],
 )
 async def test_job_that_a_worker_reported_at_the_end_of_its_allocation(

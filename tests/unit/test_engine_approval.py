@@ -1,5 +1,7 @@
 """Rounds that wait until the user has approved their plans."""
 
+import json
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -7,18 +9,28 @@ import anyio
 import pytest
 
 from tests.rigs.daemon import OOM
+from tests.rigs.json_shapes import assert_documented
+from torc_watch.app.plan_answers import held_watch_explained, waiting_plan
 from torc_watch.core import events
 from torc_watch.core.approval import PlanAnswer
+from torc_watch.core.errors import RecordUnreadable, WatchHeld
 from torc_watch.core.events import Verdict, WatchEnded
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.plan_identity import plan_id
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB
-from torc_watch.daemon.open_proposals import open_proposals
+from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.daemon.open_proposals import (
+    OpenProposal,
+    UnreadableProposal,
+    open_proposals,
+    waiting_proposals,
+)
 from torc_watch.daemon.watch_history import watches_of
 from torc_watch.engine.database import Database
 from torc_watch.engine.proposal_table import ProposalTable
+from torc_watch.render.proposal_text import plans_values, proposal_table
 
 if TYPE_CHECKING:
     from tests.conftest import OpenSite, Site
@@ -104,6 +116,49 @@ async def test_rejection_hands_over_with_the_reason(open_site: "OpenSite") -> No
     assert ended.reason.endswith("was rejected by ada@login1: too large")
     assert not open_proposals(site.directory)
     assert not site.seen(events.RecoveryPlanned)
+
+
+async def test_plan_of_another_version_is_shown_as_unreadable(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await failed(site, "a")
+        await watch_for(site, workflow_id, 300)
+        (of_other_version,) = waiting_proposals(site.directory)
+        with closing(Database(site.directory / "journal.db")) as database:
+            database.write("UPDATE proposal SET plan = ?", '{"jobs": []}')
+
+        assert not open_proposals(site.directory)
+        (waiting,) = waiting_proposals(site.directory)
+        assert isinstance(waiting, UnreadableProposal)
+        assert isinstance(of_other_version, OpenProposal)
+        plan_id = of_other_version.proposal.plan_id
+        _, row, how_to = proposal_table([waiting])
+        assert row.split()[:2] == [str(workflow_id), plan_id]
+        assert "proposed by another version of torc-watchd" in how_to
+        values = json.loads(json.dumps({"version": 1, **plans_values([waiting, of_other_version])}))
+        assert_documented("plans", values)
+        with pytest.raises(RecordUnreadable, match="Answer it with that version"):
+            waiting_plan(site.directory, workflow_id, None)
+
+        await watch_for(site, workflow_id, 300)  # as if this version continued the watch
+        (again,) = open_proposals(site.directory)
+        assert again.proposal.plan_id == plan_id
+
+
+async def test_user_who_asks_for_the_round_is_told_to_approve_it(open_site: "OpenSite") -> None:
+    async with open_site() as site:
+        workflow_id = await failed(site, "a")
+        await watch_for(site, workflow_id, 300)
+        (waiting,) = open_proposals(site.directory)
+
+        def refused(key: WorkflowKey) -> str:
+            with pytest.raises(WatchHeld) as found, held_watch_explained(site.directory, key):
+                raise WatchHeld("It is watched.")
+            return str(found.value)
+
+        assert refused(waiting.key).endswith(f"approval: torc-watchd approve {workflow_id}")
+        assert refused(waiting.key._replace(workflow_id=99)) == "It is watched."
+        answer(site, approves=True)
+        assert refused(waiting.key) == "It is watched."
 
 
 async def test_approval_survives_the_process(open_site: "OpenSite") -> None:

@@ -59,7 +59,7 @@ async def test_limit_that_is_raised_lets_the_watch_go_on(open_site: "OpenSite") 
         site.scheduler.endings = {"a": [OOM]}
         workflow_id = await site.submit(["a"])
         refused = await site.watch(workflow_id, recovery=RecoverySettings(max_node_hours=1.5))
-        ended = await site.watch(workflow_id, recovery=RecoverySettings(max_node_hours=3))
+        ended = await site.watch(workflow_id, recovery=RecoverySettings(max_node_hours=4))
 
     assert refused.verdict is Verdict.HANDED_OVER
     assert ended.verdict is Verdict.SUCCEEDED

@@ -17,7 +17,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_missing_package_is_named_with_the_command_that_installs_it(module: str) -> None:
-    with pytest.raises(InvalidInput, match=r"extra all\. .* pip install 'torc-watch\[all\]'"):
+    with pytest.raises(InvalidInput, match=r"extra all\. .*: pip install 'torc-watch\[all\]'"):
         module_with_extra(module, "all", "package_nowhere")
 
 

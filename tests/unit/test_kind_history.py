@@ -50,7 +50,7 @@ def test_completed_job_without_a_measured_peak_counts_as_one_that_ran() -> None:
     )
 
     assert history.lacking_share == 0.5
-    assert history.quantile(0.95) == 8 * GIB
+    assert history.quantile(0.9, above_use=1, above_limit=2) == 16 * GIB
 
 
 def test_job_that_failed_twice_counts_once() -> None:
@@ -60,7 +60,29 @@ def test_job_that_failed_twice_counts_once() -> None:
     )
 
     assert history.lacking == {1}
-    assert history.quantile(1.0) == 12 * GIB
+    assert history.quantile(1.0, above_use=1, above_limit=1) == 12 * GIB
+
+
+def test_job_that_completed_after_it_was_killed_counts_by_what_it_used() -> None:
+    history = _memory(
+        _attempt(1, AttemptEnd.OUT_OF_MEMORY),
+        _attempt(1, AttemptEnd.COMPLETED, run_id=2, memory=16 * GIB, peak=9 * GIB),
+    )
+
+    assert history.quantile(1.0, above_use=2, above_limit=5) == 18 * GIB
+
+
+@pytest.mark.parametrize(("share", "gib"), [(0.1, 1), (0.11, 2), (0.9, 9), (1.0, 10)])
+def test_quantile_is_the_least_that_is_enough_for_the_share(share: float, gib: int) -> None:
+    history = _memory(
+        *(_attempt(n, AttemptEnd.COMPLETED, memory=16 * GIB, peak=n * GIB) for n in range(1, 11))
+    )
+
+    assert history.quantile(share, above_use=1, above_limit=1) == gib * GIB
+
+
+def test_nothing_is_known_of_a_kind_that_has_not_run() -> None:
+    assert _memory().quantile(0.9, above_use=1, above_limit=1) == 0
 
 
 def test_journal_that_has_an_attempt_twice_says_no_more() -> None:

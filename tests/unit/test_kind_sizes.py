@@ -2,7 +2,13 @@ from dataclasses import replace
 
 import yaml
 
-from torc_watch.core.kind_sizes import MeasuredNeed, kind_sizes, suggested
+from torc_watch.core.kind_sizes import (
+    MeasuredNeed,
+    WorkflowSizes,
+    kind_sizes,
+    suggested,
+    unfinished_rows,
+)
 from torc_watch.core.model import Job, JobResult, JobStatus, Requirements
 from torc_watch.core.units import GIB, MIB
 from torc_watch.core.utilization import EndedJob
@@ -34,7 +40,7 @@ def test_job_that_recovery_raised_counts_to_the_requirements_that_the_user_wrote
     ]
 
     (kind,) = kind_sizes(42, ended, [BIG, RAISED])
-    (suggestion,) = suggested([kind])
+    (suggestion,) = suggested(WorkflowSizes(kinds=(kind,)))
 
     assert kind.written == BIG
     assert kind.requested_memory == (8 * GIB, 16 * GIB)
@@ -45,7 +51,7 @@ def test_job_that_recovery_raised_counts_to_the_requirements_that_the_user_wrote
 def test_requirements_of_several_kinds_are_enough_for_the_largest() -> None:
     ended = [_ended(1, peak=GIB), _ended(2, peak=20 * GIB, name="merge")]
 
-    (suggestion,) = suggested(kind_sizes(42, ended, [BIG]))
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [BIG])))
 
     assert suggestion.memory == 24 * GIB
 
@@ -53,14 +59,39 @@ def test_requirements_of_several_kinds_are_enough_for_the_largest() -> None:
 def test_of_a_kind_that_did_not_complete_no_less_is_suggested() -> None:
     ended = [_ended(1, peak=GIB), _ended(2, peak=GIB, status=FAILED)]
 
-    (suggestion,) = suggested(kind_sizes(42, ended, [BIG]))
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [BIG])))
 
     assert suggestion.is_least
     assert suggestion.memory == 8 * GIB
 
 
+def test_memory_that_was_not_measured_of_a_kind_is_not_lowered_for_it() -> None:
+    ended = [_ended(1, peak=GIB), _ended(2, peak=None, name="merge")]
+
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [BIG])))
+
+    assert (suggestion.memory, suggestion.runtime) == (8 * GIB, 900)
+    assert not suggestion.is_least
+
+
+def test_row_of_jobs_that_have_not_ended_is_not_lowered() -> None:
+    ended = [_ended(1, peak=GIB)]
+    waiting = replace(ended[0].job, id=2, name="merge", status=JobStatus.BLOCKED)
+    rows = {row.id: row for row in (BIG, RAISED)}
+    jobs = [ended[0].job, waiting]
+
+    assert unfinished_rows(jobs[:1], ended, rows) == frozenset()
+    unfinished = unfinished_rows([*jobs, replace(waiting, requirements_id=RAISED.id)], ended, rows)
+    assert unfinished == {"big"}
+    sizes = WorkflowSizes(kinds=kind_sizes(42, ended, [BIG]), unfinished=unfinished)
+    (suggestion,) = suggested(sizes)
+
+    assert (suggestion.memory, suggestion.runtime) == (8 * GIB, 3600)
+    assert suggestion.is_least
+
+
 def test_what_was_not_measured_stays() -> None:
-    (suggestion,) = suggested(kind_sizes(42, [_ended(1, peak=None)], [BIG]))
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, [_ended(1, peak=None)], [BIG])))
 
     assert suggestion.memory is None
 
@@ -77,10 +108,10 @@ def test_waste_is_failed_attempts_and_unused_memory() -> None:
 
 
 def test_yaml_can_be_pasted_whatever_the_name() -> None:
-    row = replace(BIG, name="a: b #\n\x07", num_gpus=1, num_nodes=2)
+    row = replace(BIG, name='a: "b" \\ #\n\x07\u202e😀', num_gpus=1, num_nodes=2)
     kinds = kind_sizes(42, [_ended(1, peak=100 * MIB, row=row)], [row])
 
-    text = "\n".join(requirements_lines(kinds, suggested(kinds)))
+    text = "\n".join(requirements_lines(kinds, suggested(WorkflowSizes(kinds=kinds))))
 
     assert yaml.safe_load(text) == {
         "resource_requirements": [
@@ -95,6 +126,7 @@ def test_yaml_can_be_pasted_whatever_the_name() -> None:
         ]
     }
     assert "\x07" not in text
+    assert "\u202e" not in text
 
 
 def test_table_has_a_row_for_memory_and_one_for_run_time() -> None:

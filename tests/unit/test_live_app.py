@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,21 +12,24 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from tests.unit.test_plan_identity import PLAN
 from torc_watch.cli.live_source import live_source
 from torc_watch.core import events
 from torc_watch.core.errors import ServerUnreachable
 from torc_watch.core.waiting_plan import WaitingPlan
-from torc_watch.core.workflow_key import WorkflowKey
+from torc_watch.core.workflow_key import WorkflowIdentity, WorkflowKey
 from torc_watch.daemon.commands import Action, WatchedWorkflow, WatchOptions, WatchState
 from torc_watch.daemon.lease import this_holder
+from torc_watch.daemon.open_proposals import open_proposals
 from torc_watch.daemon.status_board import StatusBoard
 from torc_watch.daemon.status_file import utc_now, write_status
 from torc_watch.daemon.workflow_view import DaemonView
+from torc_watch.engine.journal import Journal
 from torc_watch.ipc.socket_paths import socket_paths
 from torc_watch.ipc.socket_server import ControlServer
 from torc_watch.live_view import live_state
 from torc_watch.live_view.glyphs import UNICODE
-from torc_watch.live_view.live_app import INTERRUPTED, LiveApp, LiveSource
+from torc_watch.live_view.live_app import INTERRUPTED, LiveApp
 from torc_watch.live_view.text_screen import TextScreen
 from torc_watch.live_view.workflow_table import WorkflowTable
 
@@ -40,6 +43,7 @@ class Desk:
     def __init__(self) -> None:
         self.sent: list[tuple[Action, int]] = []
         self.approved: list[tuple[int, str]] = []
+        self.rejected: list[tuple[int, str]] = []
         self.was_canceled = False
         self.trouble = ""
 
@@ -65,6 +69,10 @@ class Desk:
     async def approve(self, key: WorkflowKey, plan_id: str) -> str:
         self.approved.append((key.workflow_id, plan_id))
         return f"Approved plan {plan_id}"
+
+    async def reject(self, key: WorkflowKey, plan_id: str) -> str:
+        self.rejected.append((key.workflow_id, plan_id))
+        return f"Rejected plan {plan_id}"
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +114,8 @@ def app_of(home: Path, desk: Desk) -> LiveApp:
     source = live_source(home)
     text = desk.text
     source = replace(source, status=text, why=text, log=text, history=text)
-    return LiveApp(replace(source, send=desk.send, approve=desk.approve), UNICODE)
+    source = replace(source, send=desk.send, approve=desk.approve, reject=desk.reject)
+    return LiveApp(source, UNICODE)
 
 
 def text_of(app: App[None], name: str) -> str:
@@ -253,7 +262,7 @@ async def test_pause_asks_first(home: Path, board: StatusBoard) -> None:
         assert desk.sent == [(Action.PAUSE, 1), (Action.RESUME, 30)]
 
 
-async def test_plan_that_waits_is_approved(home: Path, board: StatusBoard) -> None:
+async def test_plan_that_waits_is_answered(home: Path, board: StatusBoard) -> None:
     desk = Desk()
     app = app_of(home, desk)
     plan = WaitingPlan(
@@ -280,6 +289,31 @@ async def test_plan_that_waits_is_approved(home: Path, board: StatusBoard) -> No
         await pilot.press("y")
         await until_shown(pilot, "Approved plan 7f3a2c1b", "message")
         assert desk.approved == [(20, "7f3a2c1b")]
+        await pilot.press("r")
+        assert str(app.screen.query_one(Static).content).startswith("Reject plan 7f3a2c1b: 12 jobs")
+        await pilot.press("n")
+        assert not desk.rejected
+        await pilot.press("r", "y")
+        await until_shown(pilot, "Rejected plan 7f3a2c1b", "message")
+        assert (desk.approved, desk.rejected) == ([(20, "7f3a2c1b")], [(20, "7f3a2c1b")])
+
+
+@pytest.mark.parametrize("approves", [True, False])
+async def test_answer_is_in_the_journal(
+    approves: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORC_WATCHD_HOME", str(tmp_path))
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        identity = WorkflowIdentity(server=SERVER, workflow_id=1, created="")
+        watch = journal.begin_watch(identity).id
+        journal.proposals.propose(watch, PLAN, plan_id="7f3a2c1b", starts_at=None, reason="why")
+    source = live_source(tmp_path)
+    answer = source.approve if approves else source.reject
+    said = await answer(WorkflowKey(SERVER, 1), "7f3a2c1b")
+    assert said.startswith("Approved plan 7f3a2c1b" if approves else "Rejected plan 7f3a2c1b")
+    (waiting,) = open_proposals(tmp_path)
+    assert waiting.proposal.answer is not None
+    assert waiting.proposal.answer.approves is approves
 
 
 async def test_command_that_fails_is_told(home: Path, board: StatusBoard) -> None:
@@ -335,7 +369,3 @@ async def test_quit(home: Path, board: StatusBoard, key: str, status: int) -> No
         await until_shown(pilot, "30 workflows")
         await pilot.press(key)
     assert app.return_code == status
-
-
-def test_source_is_complete(home: Path) -> None:
-    assert isinstance(live_source(home), LiveSource)

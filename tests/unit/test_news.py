@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from torc_watch.app.news_trial import try_channels
 from torc_watch.core import events
 from torc_watch.core.allocation import AllocationSpec, AllocationState, AllocationStatus
 from torc_watch.core.cause import Cause
@@ -13,8 +14,10 @@ from torc_watch.core.news import (
     NewsFact,
     NewsItem,
     NewsKind,
+    NewsMessage,
     NewsSubject,
     RecoveryCost,
+    SendResult,
     cost_of,
     fact_of,
 )
@@ -296,3 +299,19 @@ def test_json_for_a_program() -> None:
             "body": "Body of 1",
         }
     ]
+
+
+async def test_trial_is_news_of_no_kind_on_which_a_program_acts() -> None:
+    sent: list[NewsMessage] = []
+
+    class Program:
+        name = "notify_command"
+
+        async def send(self, message: NewsMessage) -> SendResult:
+            sent.append(message)
+            return SendResult()
+
+    (tried,) = await try_channels([Program()])
+    assert tried.problem == ""
+    (test,) = message_values(sent[0])["news"]
+    assert (test["kind"], test["server"], test["workflow_id"]) == ("test", None, None)

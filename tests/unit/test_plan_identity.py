@@ -53,9 +53,14 @@ def test_id_is_the_same_in_every_process() -> None:
     assert id_of(PLAN) == "b1320ada"
 
 
+def test_versions_without_raised_cpus_know_the_plan_by_the_same_id() -> None:
+    assert id_of(replace(PLAN, adjustments=(replace(ADJUSTMENT, num_cpus=None),))) == id_of(PLAN)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"adjustments": (replace(ADJUSTMENT, num_cpus=2),)},
         {"run_id": 2},
         {"workflow_id": 43},
         {"retries": (OOM,)},

@@ -11,6 +11,7 @@ from torc_watch.core.plan_price import PlanPrice, price_of
 from torc_watch.core.units import GIB
 from torc_watch.render.price_text import price_text, price_values, proposed_price_text
 
+(SKIP,) = PLAN.left_alone
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
@@ -41,6 +42,11 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
             {"retries": (), "repeated": (), "ready": 3},
             PlanPrice(jobs=3, allocations=2, node_hours=3.0),
             id="for jobs that only wait for an allocation",
+        ),
+        pytest.param(
+            {"behind": 5, "left_alone": (SKIP, replace(SKIP, restarts_anyway=True))},
+            PlanPrice(jobs=10, allocations=2, node_hours=3.0, memory_factor=2.0),
+            id="with jobs behind those that run again, and what Torc starts by itself",
         ),
         pytest.param(
             {"joins_workers": True, "unserved": (1, 2), "retries": (), "repeated": ()},

@@ -60,6 +60,12 @@ def test_run_is_started_only_for_jobs_to_initialize(uninitialized: int, runs: li
     assert [line for line in lines if "Start run" in line] == runs
 
 
+def test_fixes_are_not_called_applied() -> None:
+    raised = Retry(job_id=7, job_name="a", cause=Cause.OOM, reason="", memory=(GIB, 2 * GIB))
+    lines = list(plan_text(42, replace(RESTART, retries=(raised,))))
+    assert "  Fixes: 1 OOM, 0 timeout" in lines
+
+
 def test_json_values_of_a_dry_run() -> None:
     assert plan_values(42, WorkflowState.FINISHED) == {
         "workflow_id": 42,

@@ -253,6 +253,7 @@ def test_dependents_of_a_retried_job_are_listed_as_repeated() -> None:
         Repeat(job_id=10, job_name="train_10"),
         Repeat(job_id=11, job_name="train_11"),
     )
+    assert answer.behind == 1
 
 
 def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None:
@@ -269,9 +270,12 @@ def test_dependents_of_a_job_left_uninitialized_are_listed_as_repeated() -> None
 
 
 def test_too_many_dependents_are_listed_as_unknown() -> None:
-    answer = plan(situation(finding(7, Cause.OOM), dependents=None), RecoverySettings())
+    waiting = (job(8, JobStatus.BLOCKED), job(9, JobStatus.CANCELED), job(10, JobStatus.READY))
+    answer = plan(
+        situation(finding(7, Cause.OOM), dependents=None, waiting=waiting), RecoverySettings()
+    )
     assert isinstance(answer, Plan)
-    assert answer.repeated is None
+    assert (answer.repeated, answer.behind) == (None, 2)
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,11 @@ def test_names_are_shown_as_they_are() -> None:
     assert r"\x1b[31m\x00\u202e$\frac{a$" in page.text
 
 
-def test_names_in_pictures_are_no_formulas() -> None:
-    sample = replace(SMALL, node="n$x^2${number}", job_name="$y_1$job")
+def test_names_in_pictures_are_no_formulas_and_no_colors() -> None:
+    sample = replace(SMALL, node="n$x^2${number}", job_name="$y_1$#010103 job")
     pictures = re.findall("<svg.*?</svg>", report_page(sample_report(sample)), re.DOTALL)
     assert ">n$x^2$1</text>" in pictures[0]
-    assert ">$y_1$job (" in pictures[1]
+    assert ">$y_1$#010103 job (" in pictures[1]
 
 
 def test_pictures_have_words_and_a_table_with_the_same() -> None:

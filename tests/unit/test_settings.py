@@ -287,6 +287,9 @@ def test_home_is_expanded_in_paths_of_a_file(
         ("TORC_WATCHD_SCHEDULER", "slurm", "scheduler", SchedulerChoice.SLURM),
         ("TORC_WATCHD_AUTO_SCHEDULE", "false", "auto_schedule", False),
         ("TORC_WATCHD_EXCLUDE_NODES", "false", "exclude_nodes", False),
+        ("TORC_WATCHD_POLICY", "fixed", "policy", SizingPolicy.FIXED),
+        ("TORC_WATCHD_CPU_MULTIPLIER", "1.5", "cpu_multiplier", 1.5),
+        ("TORC_WATCHD_IN_PLACE", "false", "in_place", False),
         ("TORC_WATCHD_MAX_ALLOCATIONS", "7", "max_allocations", 7),
         ("TORC_WATCHD_MAX_NODE_HOURS", "12.5", "max_node_hours", 12.5),
         ("TORC_WATCHD_PARTITION", "short", "partition", "short"),
@@ -395,6 +398,39 @@ def test_request_has_the_values_of_settings_and_options(tmp_path: Path) -> None:
     fixed = RecoverySettings(max_retries=5, memory_multiplier=2.0, sizing=SizingPolicy.FIXED)
     assert request.recovery == fixed
     assert request.output_dir == Path("/scratch/output")
+
+
+@pytest.mark.parametrize(
+    ("configured", "options", "sizing"),
+    [
+        ("", WatchOptions(), "evidence"),
+        ("", WatchOptions(memory_multiplier=1.5), "fixed"),
+        ("", WatchOptions(runtime_multiplier=2.0), "fixed"),
+        ("", WatchOptions(cpu_multiplier=2.0), "evidence"),
+        ("memory_multiplier = 1.5", WatchOptions(), "fixed"),
+        ("runtime_multiplier = 2", WatchOptions(policy=SizingPolicy.EVIDENCE), "evidence"),
+        ("policy = 'evidence'\nmemory_multiplier = 2", WatchOptions(), "evidence"),
+        ("policy = 'evidence'", WatchOptions(memory_multiplier=2.0), "fixed"),
+        ("policy = 'fixed'", WatchOptions(), "fixed"),
+        (
+            "policy = 'fixed'",
+            WatchOptions(policy=SizingPolicy.EVIDENCE, memory_multiplier=2.0),
+            "evidence",
+        ),
+    ],
+)
+def test_multiplier_that_is_given_is_used_unless_the_policy_is_given_too(
+    tmp_path: Path, configured: str, options: WatchOptions, sizing: str
+) -> None:
+    configure(tmp_path, configured)
+    recovery = load_settings().with_options(options).recovery()
+    assert recovery.sizing == sizing
+    assert recovery.cpu_multiplier == options.cpu_multiplier
+
+
+def test_multiplier_in_the_environment_is_given_too(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TORC_WATCHD_MEMORY_MULTIPLIER", "1.5")
+    assert load_settings().recovery().sizing is SizingPolicy.FIXED
 
 
 def watched_workflow(options: WatchOptions) -> WatchedWorkflow:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.embedded import ended_workflow, serve_on_loopback
+from tests.rigs.embedded import serve_on_loopback
+from tests.rigs.played_workflow import played_workflow
 from torc_watch.app import inspection
 from torc_watch.app.composition import open_client
 from torc_watch.app.sizes import read_sizes
@@ -54,7 +55,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
     async with serve_on_loopback(ServerSettings(directory=tmp_path / "server")) as server:
         connection = settings.connection(server)
         async with open_client(connection) as client:
-            workflow_id = await ended_workflow(client, CODES)
+            workflow_id = await played_workflow(client, CODES)
             workflow = await client.get_workflow(workflow_id)
 
         shown = await inspection.plan(workflow_id, settings, connection)
@@ -63,7 +64,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         (failed, completed) = seen[-1].attempts
         assert failed.end is AttemptEnd.OUT_OF_MEMORY
         assert completed.end is AttemptEnd.COMPLETED
-        first = await read_sizes(workflow_id, settings.home, connection)
+        first = (await read_sizes(workflow_id, settings.home, connection)).kinds
 
         # As before a retry in place.
         earlier = replace(failed, attempt=0, peak=3 * GIB, ran=3600.0)
@@ -72,7 +73,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         again = await inspection.plan(workflow_id, settings, connection)
         assert isinstance(again.answer, Plan)
         assert set(seen[-1].attempts) == {earlier, failed, completed}
-        second = await read_sizes(workflow_id, settings.home, connection)
+        second = (await read_sizes(workflow_id, settings.home, connection)).kinds
         assert path.read_bytes() == before
         others, kinds = first[0], (first[1], second[1])
         assert others == second[0]
@@ -83,7 +84,7 @@ async def test_plan_and_sizes_know_the_journal_and_change_nothing(
         damaged = await inspection.plan(workflow_id, settings, connection)
         assert isinstance(damaged.answer, Plan)
         assert set(seen[-1].attempts) == {failed, completed}
-        assert await read_sizes(workflow_id, settings.home, connection) == first
+        assert (await read_sizes(workflow_id, settings.home, connection)).kinds == first
 
 
 def _record(path: Path, identity: WorkflowIdentity, *attempts: SizedAttempt) -> None:

@@ -14,7 +14,7 @@ from torc_watch.core.sizing_policy import (
     waiting_sizes,
 )
 from torc_watch.core.sizing_sentence import sizing_sentences, waiting_sentence
-from torc_watch.core.units import GIB
+from torc_watch.core.units import GIB, MIB
 
 CAP = 240 * GIB
 
@@ -41,18 +41,24 @@ def test_run_time_climbs_a_ladder_of_its_own_and_no_scout_goes(round_: int, hour
     assert {size.request for size in sizes} == {hours * 3600}
 
 
-def test_peer_that_completed_with_more_says_what_is_needed() -> None:
-    history = _history(failed(1), done(2, used=20, limit=30))
+@pytest.mark.parametrize(
+    ("round_", "used", "gib"),
+    [
+        pytest.param(1, 20, 24, id="what the peer used, and some room"),
+        pytest.param(1, 9, 12, id="half more at least"),
+        pytest.param(2, 9, 12, id="half more at least, again"),
+        pytest.param(3, 9, 16, id="twice at least in the last round"),
+        pytest.param(3, 20, 24, id="what the peer used in the last round"),
+    ],
+)
+def test_peer_that_completed_with_more_says_what_is_needed(
+    round_: int, used: int, gib: int
+) -> None:
+    history = _history(failed(1), done(2, used=used, limit=30))
 
-    (size,) = evidence_sizes(history, [lack(1)])
+    (size,) = evidence_sizes(history, [lack(1, round_=round_)])
 
-    assert (size.rule, size.request) == (SizingRule.PEERS, 24 * GIB)
-
-
-def test_in_the_last_round_the_ladder_is_the_least() -> None:
-    (size,) = evidence_sizes(_history(failed(1), done(2, used=9, limit=30)), [lack(1, round_=3)])
-
-    assert size.request == 32 * GIB
+    assert (size.rule, size.request) == (SizingRule.PEERS, gib * GIB)
 
 
 def test_peer_that_used_less_than_the_limit_says_nothing_upward() -> None:
@@ -99,6 +105,24 @@ def test_others_get_what_the_scout_needed() -> None:
     sizes = evidence_sizes(history, [lack(job, round_=2) for job in (0, 1, 3, 4)])
 
     assert {size.request for size in sizes} == {36 * GIB}
+
+
+@pytest.mark.parametrize(("round_", "gib"), [(2, 12), (3, 16)])
+def test_little_more_is_enough_where_a_scout_used_little_more(round_: int, gib: int) -> None:
+    history = _history(*map(failed, range(5)), done(2, used=10, limit=64, is_scout=True))
+
+    (size,) = evidence_sizes(history, [lack(0, round_=round_)])
+
+    assert (size.rule, size.request) == (SizingRule.PEERS, gib * GIB)
+
+
+def test_scout_that_failed_shows_nothing_of_peers_that_need_little_more() -> None:
+    scout = failed(2, limit=64, is_scout=True)
+    history = _history(*map(failed, range(5)), scout, done(3, used=9, limit=12))
+
+    (size,) = evidence_sizes(history, [lack(0, round_=2)])
+
+    assert (size.rule, size.request) == (SizingRule.PEERS, 12 * GIB)
 
 
 def test_scout_that_fails_frees_the_others_and_goes_again() -> None:
@@ -176,26 +200,39 @@ def test_peer_of_a_larger_partition_raises_to_no_more_than_the_own_one_gives() -
 
 
 def test_waiting_jobs_are_raised_once_a_tenth_of_their_kind_failed() -> None:
-    few = _history(failed(1), *(done(job, used=4) for job in range(2, 12)))
-    enough = _history(failed(1), *(done(job, used=4) for job in range(2, 11)))
+    few = _history(failed(1), *(done(job, used=10, limit=16) for job in range(2, 12)))
+    enough = _history(failed(1), *(done(job, used=10, limit=16) for job in range(2, 11)))
     jobs = [WaitingJob(job_id=50, asked=8 * GIB, cap=CAP)]
 
     assert waiting_sizes(few, jobs) == ()
-    (size,) = waiting_sizes(enough, jobs)
-    assert size.request is not None
-    assert 8 * GIB < size.request < 9 * GIB
+    assert waiting_sizes(enough, jobs) != ()
 
 
-def test_waiting_jobs_are_raised_to_what_almost_all_peers_need() -> None:
-    history = _history(failed(1), *(done(job, used=10, limit=16) for job in range(2, 8)))
+def test_waiting_jobs_are_left_alone_where_nine_of_ten_peers_have_enough() -> None:
+    history = _history(failed(1), *(done(job, used=4) for job in range(2, 11)))
+
+    assert waiting_sizes(history, [WaitingJob(job_id=50, asked=8 * GIB, cap=CAP)]) == ()
+
+
+def test_waiting_jobs_are_raised_to_what_nine_of_ten_peers_need() -> None:
+    peers = [*(done(job, used=10, limit=16) for job in range(2, 10)), done(10, used=15, limit=16)]
+    history = _history(failed(1), done(1, used=10, limit=12), *peers)
     jobs = [WaitingJob(job_id=job, asked=8 * GIB, cap=CAP) for job in (50, 51)]
 
     sizes = waiting_sizes(history, jobs)
 
-    assert [size.request for size in sizes] == [11 * GIB, 11 * GIB]
+    assert [size.request for size in sizes] == [10752 * MIB] * 2
     assert waiting_sentence(history, sizes) == (
-        "train_*: 1 of 7 failed; 2 that wait get 11g before they start."
+        "train_*: 1 of 10 failed; 2 that wait get 10752m before they start."
     )
+
+
+def test_waiting_jobs_get_a_tenth_more_where_their_peers_were_killed() -> None:
+    history = _history(failed(1, limit=20), done(2, used=4))
+
+    (size,) = waiting_sizes(history, [WaitingJob(job_id=50, asked=8 * GIB, cap=CAP)])
+
+    assert size.request == 22 * GIB
 
 
 def test_waiting_job_that_asks_for_enough_is_left_alone() -> None:

@@ -40,7 +40,7 @@ def test_scripts_are_sent_to_list(words: list[str], said: str) -> None:
         ("", "top cannot draw on this terminal (TERM is not set)."),
         (
             "xterm",
-            "This needs the extra top. Install it with: pip install 'torc-watch[top]'",
+            "without the extra top. Install it with: pip install 'torc-watch[top]'",
         ),
     ],
 )

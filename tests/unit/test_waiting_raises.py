@@ -8,7 +8,7 @@ from tests.rigs.failed_kinds import NODE, WRITTEN, attempt, failed, job, situati
 from torc_watch.core.cause import Cause
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.kind_history import AttemptEnd
-from torc_watch.core.model import JobStatus
+from torc_watch.core.model import Dependent, JobStatus
 from torc_watch.core.plan_price import price_of
 from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import Plan, RecoverySettings
@@ -43,6 +43,15 @@ def test_they_move_to_a_row_of_their_own_before_they_start() -> None:
     ]
     assert answer.sizing == ("train_*: 1 of 1 failed; 2 that wait get 9012m before they start.",)
     assert price_of(answer).memory_factor == 1.5
+
+
+def test_canceled_job_is_raised_if_it_runs_again_behind_another() -> None:
+    behind = (Dependent(job_id=2, job_name="train_2", depends_on=1),)
+    waiting = [job(number, status=JobStatus.CANCELED) for number in (2, 3)]
+    answer = planned(situation([failed(1)], waiting=waiting, dependents=behind))
+    assert [each.job_id for each in answer.raises] == [2]
+    unknown = planned(situation([failed(1)], waiting=waiting, dependents=None))
+    assert not unknown.raises
 
 
 @pytest.mark.parametrize(("failures", "raised"), [(1, 0), (2, 0), (3, 1)])

@@ -9,6 +9,7 @@ import pytest
 from tests.rigs.json_shapes import assert_documented
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue, Weight
+from torc_watch.core.events import FailedJob
 from torc_watch.core.explanation import group_failures, those_of
 from torc_watch.core.fact import ALLOCATIONS_NOT_READ, NOT_READ, Confidence, Fact, Source
 from torc_watch.core.findings import Finding
@@ -114,6 +115,24 @@ def test_failures_for_the_same_reason_are_told_once() -> None:
         "  jobs: 3 (train_3)",
         "  what it has written: torc-watchd jobs logs 3",
     ]
+
+
+def test_unknown_failure_is_told_with_the_last_error_line() -> None:
+    groups = group_failures([finding(3, None), finding(4, None), finding(1)], None)
+    written = [
+        FailedJob(job_id=1, job_name="", reason="", errors="1.e", last_words="is explained"),
+        FailedJob(job_id=3, job_name="", reason="", errors="3.e"),
+        FailedJob(job_id=4, job_name="", reason="", errors="4.e", last_words="\x1b[1m" + "x" * 900),
+    ]
+    lines = list(why_text(42, groups, errors=written))
+    line, how_to_see_all = lines[5:7]
+    assert line.startswith("  last error line of job 4: \\x1b[1mxxx")
+    assert len(line) < 600
+    assert how_to_see_all == "  what it has written: torc-watchd jobs logs 4"
+    assert not any("is explained" in line for line in lines)
+    values = why_values(42, groups, errors=written)["failures"]
+    told = [(each["errors"], (each["last_words"] or "")[-3:]) for each in values]
+    assert told == [("4.e", "xxx"), (None, "")]
 
 
 def test_jobs_of_a_group_that_are_treated_differently() -> None:

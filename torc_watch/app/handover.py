@@ -91,13 +91,13 @@ def _add_story(pack: Pack, report: WorkflowReport) -> None:
         _add_text(
             pack,
             "why.txt",
-            why_text(number, known.failures, of_watch=known.of_watch),
+            why_text(number, known.failures, errors=known.errors, of_watch=known.of_watch),
             "why jobs failed, with the evidence, and what the next round would do",
         )
         suspects = {"suspects": suspect_values(known.suspects)}
         pack.add_values(
             "why.json",
-            why_values(number, known.failures) | suspects,
+            why_values(number, known.failures, errors=known.errors) | suspects,
             "the same for scripts: torc-watchd why --json",
         )
         notes = known.notes

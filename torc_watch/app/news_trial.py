@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from torc_watch.core.news import NewsFact, NewsItem, NewsKind
+from torc_watch.core.news import NewsFact, NewsItem
 from torc_watch.daemon.news_sender import NewsChannel
 from torc_watch.render.news_text import message_of, trial_text
 
@@ -26,7 +26,7 @@ async def try_channels(channels: Sequence[NewsChannel]) -> list[NewsTrial]:
     item = NewsItem(
         server="",
         workflow_id=0,
-        fact=NewsFact(NewsKind.SUCCESS, "test"),
+        fact=NewsFact("test", ""),
         at=datetime.now(UTC),
         subject=subject,
         body=body,

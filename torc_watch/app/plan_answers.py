@@ -5,7 +5,8 @@ daemon, or one in the foreground. Of several answers the first counts.
 """
 
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +14,27 @@ from pathlib import Path
 from torc_watch.app.composition import server_url
 from torc_watch.config.settings import Settings
 from torc_watch.core.approval import PlanAnswer, Proposal
-from torc_watch.core.errors import InvalidInput, PlanChanged
+from torc_watch.core.errors import (
+    InvalidInput,
+    JournalError,
+    PlanChanged,
+    RecordUnreadable,
+    WatchHeld,
+)
 from torc_watch.core.workflow_key import WorkflowKey, resolve_key
 from torc_watch.daemon.commands import WatchState
-from torc_watch.daemon.open_proposals import OpenProposal, open_proposals
+from torc_watch.daemon.open_proposals import (
+    OpenProposal,
+    UnreadableProposal,
+    open_proposals,
+    waiting_proposals,
+)
 from torc_watch.daemon.status_file import is_active, read_status, utc_now
 from torc_watch.daemon.watch_history import known_workflows
 from torc_watch.engine.database import Database
 from torc_watch.engine.proposal_table import ProposalTable
 from torc_watch.render.daemon_notices import HOW_TO_START
-from torc_watch.render.proposal_text import answer_name
+from torc_watch.render.proposal_text import answer_name, unreadable_text
 
 _MAX_REASON = 1000  # characters
 
@@ -42,11 +54,14 @@ class GivenAnswer:
 
 
 def waiting_plan(home: Path, workflow_id: int, url: str | None) -> OpenProposal:
-    """The plan of this workflow that waits. Raises InvalidInput where there is none."""
+    """The plan of this workflow that waits.
+
+    Raises InvalidInput where there is none, and RecordUnreadable for one of another version.
+    """
     server = server_url(url)
     found = {
         each.key: each
-        for each in open_proposals(home)
+        for each in waiting_proposals(home)
         if each.key.workflow_id == workflow_id and server in (None, each.key.server)
     }
     if not found:
@@ -54,7 +69,33 @@ def waiting_plan(home: Path, workflow_id: int, url: str | None) -> OpenProposal:
             f"No plan of workflow {workflow_id} waits for approval. "
             "List those that do with: torc-watchd plans"
         )
-    return found[resolve_key(workflow_id, server, found)]
+    waiting = found[resolve_key(workflow_id, server, found)]
+    if isinstance(waiting, UnreadableProposal):
+        raise RecordUnreadable(unreadable_text(waiting))
+    return waiting
+
+
+@contextmanager
+def held_watch_explained(home: Path, key: WorkflowKey) -> Iterator[None]:
+    """A user who wants a round, of which the plan only waits for approval, is told how to approve.
+
+    Raises WatchHeld, as what is done within it.
+    """
+    try:
+        yield
+    except WatchHeld as error:
+        if not _is_asked_for_approval(home, key):
+            raise
+        raise WatchHeld(
+            f"{error} Its plan waits for your approval: torc-watchd approve {key.workflow_id}"
+        ) from error
+
+
+def _is_asked_for_approval(home: Path, key: WorkflowKey) -> bool:
+    with suppress(JournalError):
+        waiting = [each.proposal for each in open_proposals(home) if each.key == key]
+        return any(proposal.answer is None for proposal in waiting)
+    return False
 
 
 def answer_plan(

@@ -5,9 +5,11 @@ has what the journal knows, and says so.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from torc_watch.app.composition import open_client
 from torc_watch.app.inspection import (
@@ -88,7 +90,7 @@ class _Journaled:
 
 
 async def workflow_report(workflow_id: int, url: str | None, settings: Settings) -> WorkflowReport:
-    """Of the daemon's workflow with this ID, else of the one on the server of the configuration.
+    """Of the workflow that `report_key` finds.
 
     Raises InvalidInput and ServerError where neither the server nor the journal knows it.
     """
@@ -99,7 +101,7 @@ async def workflow_report(workflow_id: int, url: str | None, settings: Settings)
         known = await _on_server(key, journaled.record, settings)
     except NotFound as error:
         if not journaled.watches:
-            raise _unknown(key) from error
+            raise _unknown(key, settings) from error
         troubles.append(
             f"Workflow {workflow_id} is not on {key.server} any more. This report has what the "
             "journal of torc-watchd knows: what was done and why."
@@ -124,20 +126,28 @@ async def workflow_report(workflow_id: int, url: str | None, settings: Settings)
 
 
 def report_key(workflow_id: int, url: str | None, settings: Settings) -> WorkflowKey:
-    """The daemon's workflow, or the only one that it ever watched with this ID, else the server's.
+    """The workflow on the server that the user chose, by ``url`` or in the configuration.
 
-    Raises InvalidInput for an ID that the daemon watches on several servers.
+    Without such a choice the daemon's workflow, or the only one that it ever watched with this ID,
+    else that on the default server. Raises InvalidInput for an ID that the daemon watches on
+    several servers.
     """
     home = settings.home
     here = WorkflowKey(settings.connection(url).url, workflow_id)
+    if url or settings.chosen_url:
+        return here
     try:
-        if key := find_workflow(home, read_status(home), workflow_id, url):
+        if key := find_workflow(home, read_status(home), workflow_id, None):
             return key
-        past = {watch.key for watch in watches_of(home, workflow_id)}
+        past = _watched_keys(workflow_id, home)
     except JournalError:
         return here
-    is_elsewhere = url is None and len(past) == 1 and here not in past
-    return past.pop() if is_elsewhere else here
+    return past.pop() if len(past) == 1 else here
+
+
+def _watched_keys(workflow_id: int, home: Path) -> set[WorkflowKey]:
+    """Also those that are watched no more. Raises JournalError."""
+    return {watch.key for watch in watches_of(home, workflow_id)}
 
 
 def _journaled(key: WorkflowKey, settings: Settings) -> _Journaled:
@@ -151,11 +161,16 @@ def _journaled(key: WorkflowKey, settings: Settings) -> _Journaled:
         return _Journaled(watches=(), record=nothing, trouble=f"No history: {error}")
 
 
-def _unknown(key: WorkflowKey) -> InvalidInput:
-    return InvalidInput(
-        f"There is no workflow {key.workflow_id} on {key.server}, and torc-watchd never watched "
-        "one. List the workflows with: torc-watchd workflows"
-    )
+def _unknown(key: WorkflowKey, settings: Settings) -> InvalidInput:
+    elsewhere: set[WorkflowKey] = set()
+    with suppress(JournalError):
+        elsewhere = _watched_keys(key.workflow_id, settings.home)
+    if elsewhere:
+        servers = " and ".join(sorted(each.server for each in elsewhere))
+        hint = f"torc-watchd watched one on {servers}: choose that server with --url."
+    else:
+        hint = "torc-watchd never watched one. List the workflows with: torc-watchd workflows"
+    return InvalidInput(f"There is no workflow {key.workflow_id} on {key.server}. {hint}")
 
 
 async def _on_server(key: WorkflowKey, record: StoredWatch, settings: Settings) -> WorkflowOnServer:

@@ -1,5 +1,6 @@
 """The file of a report. No other file is ever replaced by one."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from torc_watch.core.errors import InvalidInput
@@ -17,16 +18,29 @@ def default_name(workflow_id: int) -> str:
 
 
 def refuse_other_files(path: Path) -> None:
-    """Raises InvalidInput for a path that is something else than a report, or cannot be one."""
+    """Raises InvalidInput for a path that is something else than a report, or cannot be one.
+
+    A link stays, and the file to which it leads is written, also where that is not there yet.
+    """
     if path.is_dir():
         name = path / "report.html"
         raise InvalidInput(f"{path} is a folder: give a file, such as {name}")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"There is no folder {path.parent}: make it, or give another file.")
+    folder = _end_of_links(path).parent
+    if not folder.is_dir():
+        raise InvalidInput(f"There is no folder {folder}: make it, or give another file.")
     if path.exists() and not (path.is_file() and is_report(_beginning(path))):
         raise InvalidInput(
             f"{path} is there and is no report: it stays as it is. Give another file, or delete it."
         )
+
+
+def _end_of_links(path: Path) -> Path:
+    if not path.is_symlink():
+        return path
+    with suppress(OSError, RuntimeError):  # links that lead in a circle are one or the other
+        if not (end := path.resolve()).is_symlink():
+            return end
+    raise InvalidInput(f"{path} is a link that leads nowhere: give another file.")
 
 
 def _beginning(path: Path) -> str:

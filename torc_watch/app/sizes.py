@@ -7,7 +7,7 @@ from pathlib import Path
 from torc_watch.app.composition import open_client, unknown_id_refused
 from torc_watch.core.errors import JournalError
 from torc_watch.core.kind_history import SizedAttempt
-from torc_watch.core.kind_sizes import KindSizes, ended_job, kind_sizes
+from torc_watch.core.kind_sizes import WorkflowSizes, ended_job, kind_sizes, unfinished_rows
 from torc_watch.core.model import JobStatus
 from torc_watch.core.sized_attempts import key_of
 from torc_watch.core.utilization import ENDED_BADLY, EndedJob, with_step_peaks
@@ -17,7 +17,7 @@ from torc_watch.torc.concurrency import gather
 from torc_watch.torc.transport import Connection
 
 
-async def read_sizes(workflow_id: int, home: Path, connection: Connection) -> tuple[KindSizes, ...]:
+async def read_sizes(workflow_id: int, home: Path, connection: Connection) -> WorkflowSizes:
     """Of completed and failed jobs, also attempts that only the journal knows. Changes nothing.
 
     Raises ServerError, and InvalidInput for a workflow that the server does not have.
@@ -46,7 +46,10 @@ async def read_sizes(workflow_id: int, home: Path, connection: Connection) -> tu
         for each in _recorded(home, WorkflowIdentity.of(workflow, connection.url))
         if key_of(each) not in shown and (job := jobs.get(each.job_id)) is not None
     ]
-    return kind_sizes(workflow_id, ended, rows.values())
+    return WorkflowSizes(
+        kinds=kind_sizes(workflow_id, ended, rows.values()),
+        unfinished=unfinished_rows(jobs.values(), ended, rows),
+    )
 
 
 def _recorded(home: Path, identity: WorkflowIdentity) -> tuple[SizedAttempt, ...]:

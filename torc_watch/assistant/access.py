@@ -18,10 +18,14 @@ from torc_watch.torc.transport import Connection
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
-    """``url`` is that of the server's API; the daemon may watch workflows of other servers, too."""
+    """``url`` is that of the server's API; the daemon may watch workflows of other servers, too.
+
+    ``settings`` have an absolute output folder, ``configured_output`` is as the user wrote it.
+    """
 
     settings: Settings
     url: str
+    configured_output: Path
 
     @property
     def connection(self) -> Connection:
@@ -48,10 +52,10 @@ class ServerAccess:
         """
         stored = self.stored_watch(workflow_id)
         folder = settings_of_watch(stored.options, self.settings).output_dir
-        if not stored.is_watched and folder.is_relative_to(self.home.absolute()):
+        if not stored.is_watched and not self.configured_output.is_absolute():
             created_in = await self._submission_folder(workflow_id)
             if created_in is not None:
-                folder = created_in / folder.relative_to(self.home.absolute())
+                folder = created_in / self.configured_output
         return self.settings.model_copy(update={"output_dir": folder})
 
     async def _submission_folder(self, workflow_id: int) -> Path | None:
@@ -83,4 +87,5 @@ def open_access(settings: Settings, url: str | None) -> ServerAccess:
     none, and for an unusable password file.
     """
     server = settings.connection(url).url
-    return ServerAccess(settings_of_watch(WatchOptions(), settings), server)
+    absolute = settings_of_watch(WatchOptions(), settings)
+    return ServerAccess(absolute, server, configured_output=settings.output_dir)

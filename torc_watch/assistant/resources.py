@@ -71,7 +71,7 @@ async def _report(access: ServerAccess, workflow_id: int) -> str:
         "",
         *live_text(seen.counts, seen.observation.allocations, ()),
         "",
-        *why_text(workflow_id, found.groups, of_watch=seen.of_watch),
+        *why_text(workflow_id, found.groups, errors=found.errors, of_watch=seen.of_watch),
         "",
         *plan_text(workflow_id, seen.answer, seen.all_notes, of_watch=seen.of_watch),
         "",

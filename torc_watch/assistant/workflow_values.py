@@ -236,19 +236,21 @@ def _suspect_entry(values: Mapping[str, Any]) -> SuspectEntry:
 
 
 def failure_entries(workflow_id: int, found: ExplainedFailures) -> list[FailureEntry]:
-    return list(map(failure_entry, why_values(workflow_id, found.groups)["failures"]))
+    values = why_values(workflow_id, found.groups, errors=found.errors)
+    return list(map(failure_entry, values["failures"]))
 
 
 def failure_entry(group: Mapping[str, Any]) -> FailureEntry:
     jobs = group["jobs"]
-    reason = group["reason"]
+    reason, last = group["reason"], group["last_words"]
+    file = group["evidence"]["file"] if group["evidence"] else group["errors"]
     facts = [_fact(each) for each in group["facts"] if each["text"] != reason]
     fates = _numbers(each["next"] for each in jobs if each["next"])
     return FailureEntry(
         cause=cause_text(group["cause"]),
         confidence=group["confidence"],
-        untrusted_text=sentence(reason),
-        file=group["evidence"] and sentence(group["evidence"]["file"]),
+        untrusted_text=sentence(f"{reason}; last error line: {last}" if last else reason),
+        file=sentence(file) if file else None,
         jobs=len(jobs),
         examples=[f"{each['job_id']} {name(each['job_name'])}" for each in jobs[:_MOST_EXAMPLES]],
         facts=facts[:_MOST_FACTS] or None,

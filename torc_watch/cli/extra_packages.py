@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 from torc_watch.core.errors import InvalidInput
+from torc_watch.core.missing_extra import missing_extra
 
 
 def module_with_extra(module: str, extra: str, package: str) -> ModuleType:
@@ -13,6 +14,4 @@ def module_with_extra(module: str, extra: str, package: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != package:
             raise
-        raise InvalidInput(
-            f"This needs the extra {extra}. Install it with: pip install 'torc-watch[{extra}]'"
-        ) from error
+        raise InvalidInput(missing_extra(extra)) from error

@@ -31,7 +31,8 @@ def live_source(folder: Path) -> LiveSource:
         log=partial(_read, folder, "log_lines"),
         history=partial(_read, folder, "history_lines"),
         send=partial(_send, folder),
-        approve=_approve,
+        approve=partial(_answer, approves=True),
+        reject=partial(_answer, approves=False),
     )
 
 
@@ -56,10 +57,10 @@ async def _send(folder: Path, action: Action, key: WorkflowKey) -> str:
     return " ".join(import_module("torc_watch.cli.command_output").sent_lines(sent))
 
 
-async def _approve(key: WorkflowKey, plan_id: str) -> str:
+async def _answer(key: WorkflowKey, plan_id: str, *, approves: bool) -> str:
     given = import_module("torc_watch.app.plan_answers").answer_plan(
         key.workflow_id,
-        approves=True,
+        approves=approves,
         settings=load_settings(),
         url=key.server,
         plan_id=plan_id,

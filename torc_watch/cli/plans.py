@@ -3,8 +3,8 @@
 from torc_watch.cli import options
 from torc_watch.cli.json_output import print_json
 from torc_watch.config.sources import state_folder
-from torc_watch.daemon.open_proposals import open_proposals
-from torc_watch.render.proposal_text import open_proposal_values, proposal_table
+from torc_watch.daemon.open_proposals import waiting_proposals
+from torc_watch.render.proposal_text import plans_values, proposal_table
 
 
 def plans(*, as_json: options.Json = False) -> None:
@@ -18,9 +18,9 @@ def plans(*, as_json: options.Json = False) -> None:
       torc-watchd plans
       torc-watchd plans --json
     """
-    waiting = open_proposals(state_folder())
+    waiting = waiting_proposals(state_folder())
     if as_json:
-        print_json({"plans": list(map(open_proposal_values, waiting))})
+        print_json(plans_values(waiting))
         return
     for line in proposal_table(waiting):
         print(line, flush=True)

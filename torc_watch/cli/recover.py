@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from torc_watch.app.chosen_round import check, chosen_request
+from torc_watch.app.plan_answers import held_watch_explained
 from torc_watch.cli import options, round_options
 from torc_watch.cli.event_loop import run
 from torc_watch.cli.plan import show_plan
@@ -13,6 +14,7 @@ from torc_watch.cli.watch_options import with_watch_options
 from torc_watch.cli.watch_output import watch_in_foreground
 from torc_watch.config.settings import Settings, load_settings
 from torc_watch.core.job_choice import JobChoice
+from torc_watch.core.workflow_key import WorkflowKey
 from torc_watch.daemon.commands import WatchOptions
 
 
@@ -66,7 +68,9 @@ def recover(
     if plan_id is not None:
         _check_plan(plan_id, workflow_id, settings, url, choice)
     request = chosen_request(plan_id, workflow_id, settings, choice)
-    return watch_in_foreground(request, settings, url, as_json=as_json)
+    key = WorkflowKey(settings.connection(url).url, workflow_id)
+    with held_watch_explained(settings.home, key):
+        return watch_in_foreground(request, settings, url, as_json=as_json)
 
 
 def _check_plan(

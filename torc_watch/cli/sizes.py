@@ -20,7 +20,10 @@ from torc_watch.daemon.status_file import read_status
 from torc_watch.render.sizes_text import requirements_lines, sizes_lines, suggested_texts
 from torc_watch.render.sizes_values import sizes_values
 from torc_watch.render.terminal_text import printable
-from torc_watch.spec.edited_file import EditedFile, edit_file, write_file
+from torc_watch.spec.edited_file import EditedFile, edit_file, refuse_other_formats, write_file
+
+_MAX_PATH = 1000
+_MAX_LINE = 1000
 
 
 def sizes(
@@ -56,11 +59,13 @@ def sizes(
     """
     if dry_run and spec is None:
         raise InvalidInput("--dry-run prints what --apply would change: give --apply SPEC, too.")
+    if spec is not None:
+        refuse_other_formats(spec)
     settings = load_settings()
     key = find_workflow(settings.home, read_status(settings.home), workflow_id, url)
     connection = settings.connection(key.server if key else url)
-    kinds = run(announced(connection, lambda: read_sizes(workflow_id, settings.home, connection)))
-    suggestions = suggested(kinds)
+    found = run(announced(connection, lambda: read_sizes(workflow_id, settings.home, connection)))
+    kinds, suggestions = found.kinds, suggested(found)
     file = (
         None if spec is None else edit_file(spec, {s.name: suggested_texts(s) for s in suggestions})
     )
@@ -72,7 +77,8 @@ def sizes(
         _print_changes(file)
     if file is not None and not dry_run and file.after != file.before:
         backup = write_file(file)
-        print(f"Wrote {file.path}; the old one is {backup.name}.", file=sys.stderr)
+        paths = [printable(str(path), _MAX_PATH) for path in (file.path, backup)]
+        print(f"Wrote {paths[0]}; the old one is {paths[1]}", file=sys.stderr)
 
 
 def _print(
@@ -89,6 +95,6 @@ def _print(
 
 def _print_changes(file: EditedFile) -> None:
     if file.after == file.before:
-        print(f"{file.path} requests this already.")
+        print(f"{printable(str(file.path), _MAX_PATH)} requests this already.")
     for line in file.diff:
-        print(printable(line, 1000))
+        print(printable(line, _MAX_LINE))

@@ -46,7 +46,7 @@ def why(
     connection = settings.connection(url)
     found = run(announced(connection, lambda: explain_failures(workflow_id, job, url, settings)))
     if as_json:
-        values = why_values(workflow_id, found.groups, found.attempts, found.standing)
+        values = why_values(workflow_id, found.groups, found.attempts, found.standing, found.errors)
         print_json(values | {"suspects": suspect_values(found.suspects)})
     elif found.standing is not None:
         print(printable(found.standing, _MAX_STANDING))

@@ -205,6 +205,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, *_sources(settings_cls)
 
+    @property
+    def chosen_url(self) -> str | None:
+        """``api_url`` where a variable or a file has it; None where it is the default."""
+        return self.api_url if "api_url" in self.model_fields_set else None
+
     def connection(self, url: str | None = None) -> Connection:
         """How to reach the server at ``url``, by default TORC_API_URL. Raises InvalidInput."""
         return Connection(

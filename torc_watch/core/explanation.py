@@ -1,12 +1,13 @@
 """Failures of a workflow in groups: those for the same reason are one, with what comes next."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
+from torc_watch.core.events import FailedJob
 from torc_watch.core.fact import Confidence, Fact
 from torc_watch.core.failure_kind import kind_of
 from torc_watch.core.findings import Finding
@@ -54,6 +55,17 @@ class FailureGroup:
     @property
     def contradictions(self) -> tuple[Clue, ...]:
         return self.findings[0].contradictions
+
+
+def last_written(group: FailureGroup, written: Mapping[int, FailedJob]) -> FailedJob | None:
+    """Of the jobs by ID, the first one of the group with a last error line.
+
+    None where the group has a clue: that is the line that counts.
+    """
+    if group.clue:
+        return None
+    found = (written.get(finding.job.id) for finding in group.findings)
+    return next((each for each in found if each is not None and each.last_words), None)
 
 
 def those_of(job: str, known: Sequence[OfJob]) -> tuple[OfJob, ...]:

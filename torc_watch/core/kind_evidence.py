@@ -15,6 +15,7 @@ from torc_watch.core.kind_history import (
     SizedResource,
     by_kind,
     history_of,
+    measured_amount,
 )
 from torc_watch.core.model import Requirements
 from torc_watch.core.situation import Situation
@@ -100,7 +101,7 @@ def _merged(recorded: SizedAttempt | None, now: SizedAttempt) -> SizedAttempt:
         now,
         memory=recorded.memory or now.memory,
         runtime=recorded.runtime or now.runtime,
-        peak=now.peak or recorded.peak,
-        ran=now.ran or recorded.ran,
+        peak=measured_amount(now.peak) or recorded.peak,
+        ran=measured_amount(now.ran) or recorded.ran,
         is_scout=recorded.is_scout,
     )

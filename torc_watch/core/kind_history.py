@@ -110,10 +110,21 @@ class KindHistory:
         """The jobs that have ended as scouts."""
         return frozenset(each.job_id for each in self.trials if each.is_scout)
 
-    def quantile(self, share: float) -> int:
-        """Of what the jobs need at least; 0 if nothing is known."""
-        known = sorted(bound for bound in self.bounds.values() if bound)
-        return known[math.ceil(share * len(known)) - 1] if known else 0
+    @property
+    def has_completed_scout(self) -> bool:
+        return any(each.is_scout and not each.lacked for each in self.trials)
+
+    def quantile(self, share: float, *, above_use: float, above_limit: float) -> float:
+        """Of what the jobs need, 0 if nothing is known: what a job used times ``above_use``, or the
+        limit at which it was killed times ``above_limit`` if it has not completed since.
+        """
+        completed = {each.job_id for each in self.trials if not each.lacked}
+        known = sorted(
+            bound * (above_use if job_id in completed else above_limit)
+            for job_id, bound in self.bounds.items()
+            if bound
+        )
+        return known[math.ceil(share * len(known)) - 1] if known else 0.0
 
 
 def by_kind(attempts: Iterable[SizedAttempt]) -> Mapping[KindKey, tuple[SizedAttempt, ...]]:

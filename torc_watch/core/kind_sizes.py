@@ -61,10 +61,19 @@ class KindSizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSizes:
+    """``unfinished`` are the rows of requirements of jobs that have not ended in any run."""
+
+    kinds: tuple[KindSizes, ...]
+    unfinished: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestedRequirements:
     """For a row of the specification. None of what was not measured: it stays as it is.
 
-    ``is_least`` says that a job of it has not completed: it may need more.
+    Nor is it lowered where it was not measured of each kind of its jobs. ``is_least`` says that a
+    job of it has not completed: it may need more.
     """
 
     name: str
@@ -105,14 +114,26 @@ def ended_job(attempt: SizedAttempt, job: Job, row: Requirements | None) -> Ende
     return EndedJob(job=job, result=result, requirements=row)
 
 
-def suggested(kinds: Iterable[KindSizes]) -> tuple[SuggestedRequirements, ...]:
+def unfinished_rows(
+    jobs: Iterable[Job], ended: Iterable[EndedJob], rows: Mapping[int, Requirements]
+) -> frozenset[str]:
+    """As users wrote them. ``rows`` are by ID."""
+    done = {each.job.id for each in ended}
+    left = (rows.get(job.requirements_id or 0) for job in jobs if job.id not in done)
+    return frozenset(root_name(row.name) for row in left if row is not None)
+
+
+def suggested(sizes: WorkflowSizes) -> tuple[SuggestedRequirements, ...]:
     """One for each row of the specification that jobs have been measured of: kinds that share a
     row get what the largest of them needs.
     """
     groups: defaultdict[str, list[KindSizes]] = defaultdict(list)
-    for kind in kinds:
+    for kind in sizes.kinds:
         groups[kind.key.requirements or ""].append(kind)
-    found = (_suggestion(name, group) for name, group in sorted(groups.items()))
+    found = (
+        _suggestion(name, group, is_unfinished=name in sizes.unfinished)
+        for name, group in sorted(groups.items())
+    )
     return tuple(each for each in found if each.memory is not None or each.runtime is not None)
 
 
@@ -171,12 +192,16 @@ def _unused(ended: EndedJob) -> float:
     return max(0.0, 1 - peak / requested) if peak and requested else 0.0
 
 
-def _suggestion(name: str, kinds: Sequence[KindSizes]) -> SuggestedRequirements:
-    lacks = any(kind.lacks_success for kind in kinds)
-    memory = _enough_memory(max((kind.memory.largest or 0 for kind in kinds), default=0))
-    runtime = _enough_runtime(max((kind.runtime.largest or 0 for kind in kinds), default=0))
-    if lacks:  # those that failed need what they request now, or more
+def _suggestion(
+    name: str, kinds: Sequence[KindSizes], *, is_unfinished: bool
+) -> SuggestedRequirements:
+    lacks = is_unfinished or any(kind.lacks_success for kind in kinds)
+    memory = _enough_memory(max(kind.memory.largest or 0 for kind in kinds))
+    runtime = _enough_runtime(max(kind.runtime.largest or 0 for kind in kinds))
+    # What failed, or was not measured, needs what it requests now, or more.
+    if lacks or not all(kind.memory.measured for kind in kinds):
         memory = _at_least(memory, [size for kind in kinds for size in kind.requested_memory])
+    if lacks or not all(kind.runtime.measured for kind in kinds):
         runtime = _at_least(runtime, [size for kind in kinds for size in kind.requested_runtime])
     return SuggestedRequirements(
         name=root_name(name), memory=memory, runtime=runtime, is_least=lacks

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from torc_watch.core import events
 from torc_watch.core.events import Event, Verdict
@@ -38,9 +39,12 @@ _KIND_OF_VERDICT = {
 
 @dataclass(frozen=True, slots=True)
 class NewsFact:
-    """What makes news the same however often it is reported: its kind, and the rest of it."""
+    """What makes news the same however often it is reported: its kind, and the rest of it.
 
-    kind: NewsKind
+    What tries the channels has the kind ``test``.
+    """
+
+    kind: NewsKind | Literal["test"]
     detail: str
 
 

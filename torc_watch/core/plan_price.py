@@ -16,9 +16,9 @@ _UNCHANGED = 1.0
 class PlanPrice:
     """``node_hours`` are what its allocations use if each runs to its end; None on this machine.
 
-    ``jobs`` are those that run because of it, with completed ones that start over, but not those
-    that wait for other jobs. The largest
-    ``memory_factor`` is by how much the request of a job grows: 1.0 where none does.
+    ``jobs`` are those that run because of it, with those that wait for them, and with others that
+    start over. The largest ``memory_factor`` is by how much the request of a job grows: 1.0 where
+    none does.
     ``starts_at`` is aware: when Slurm expects the first allocation to start; None where it does not
     say.
     """
@@ -47,7 +47,8 @@ def price_of(plan: Plan, starts_at: datetime | None = None) -> PlanPrice:
 def _jobs(plan: Plan) -> int:
     if plan.joins_workers:
         return len(plan.unserved)
-    return len(plan.retries) + plan.uninitialized + plan.ready + len(plan.repeated or ())
+    again = sum(each.restarts_anyway for each in plan.left_alone) + len(plan.repeated or ())
+    return len(plan.retries) + plan.uninitialized + plan.ready + again + plan.behind
 
 
 def _raised_memory(plan: Plan) -> list[tuple[int, int]]:

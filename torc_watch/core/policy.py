@@ -13,6 +13,7 @@ from torc_watch.core.allocation import AllocationSpec
 from torc_watch.core.allocation_plan import plan_groups
 from torc_watch.core.cause import Cause
 from torc_watch.core.demand import Choices, demands
+from torc_watch.core.jobs_behind import jobs_behind
 from torc_watch.core.jobs_without_room import jobs_without_room, no_room_reason, ready_jobs
 from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.node_hour_limit import within_limit
@@ -74,16 +75,10 @@ def _plan(
     without_room = jobs_without_room(situation, rows)
     uninitialized = _left_uninitialized(situation.counts)
     has_ready = situation.counts.of(JobStatus.READY) and not no_room_reason(situation, without_room)
-    timely = in_time(chosen, situation, has_others=bool(uninitialized or has_ready))
-    bounded = bounded_jobs(chosen, situation, settings)
-    uses_retry = uses_round(situation, _retries(timely), bounded, uninitialized)
-    if uses_retry and (refusal := exhausted(situation.past.used, settings)):
-        kept, uses_retry = without_rounds(chosen, situation, bounded), False
-        timely = in_time(kept, situation, has_others=False)
-        if not _retries(timely):
-            return refusal
-    if isinstance(timely, Postponement):
-        return timely
+    allowed = _allowed(chosen, situation, settings, uninitialized, has_ready=bool(has_ready))
+    if isinstance(allowed, Refusal | Postponement):
+        return allowed
+    timely, uses_retry = allowed
     retries = _retries(timely)
     left_alone = tuple(each for each in timely if isinstance(each, Skip))
     if not retries and not uninitialized:  # no run is started: nothing is initialized
@@ -93,7 +88,7 @@ def _plan(
     restarted = restarted_dependents(situation, retries)
     left_alone = tuple(with_restart(left, restarted or {}) for left in left_alone)
     repeated = None if restarted is None else repeated_jobs(situation, restarted, retries)
-    raises = waiting_raises(situation, rows, settings)
+    raises = waiting_raises(situation, rows, settings, restarted or ())
     adjustments = adjustments_of(situation, (*retries, *raises), situation.workflow.run_id + 1)
     choices = Choices(
         retries=retries,
@@ -124,7 +119,28 @@ def _plan(
         completed=situation.counts.of(JobStatus.COMPLETED),
         uses_retry=uses_retry,
         raises=raises,
+        behind=jobs_behind(situation, restarted),
     )
+
+
+def _allowed(
+    chosen: list[Retry | Skip],
+    situation: Situation,
+    settings: RecoverySettings,
+    uninitialized: int,
+    *,
+    has_ready: bool,
+) -> tuple[tuple[Retry | Skip, ...], bool] | Refusal | Postponement:
+    """What is decided for now, and whether that uses up a round."""
+    timely = in_time(chosen, situation, has_others=bool(uninitialized) or has_ready)
+    bounded = bounded_jobs(chosen, situation, settings)
+    uses_retry = uses_round(situation, _retries(timely), bounded, uninitialized)
+    if uses_retry and (refusal := exhausted(situation.past.used, settings)):
+        kept, uses_retry = without_rounds(chosen, situation, bounded), False
+        timely = in_time(kept, situation, has_others=False)
+        if not _retries(timely):
+            return refusal
+    return timely if isinstance(timely, Postponement) else (timely, uses_retry)
 
 
 def adjustments_of(

@@ -180,7 +180,8 @@ class Plan:
 
     ``uninitialized`` counts the jobs that a round, or a user, reset and then did not start.
     ``repeated`` are those that completed, or were disabled, and that Torc starts over because they
-    are behind one that runs again; None when that is not known. ``scheduler_type`` is None in plans
+    are behind one that runs again; None when that is not known. ``behind`` counts those that will
+    run for the first time, after one that runs again. ``scheduler_type`` is None in plans
     of versions that knew one scheduler only. ``completed`` counts the jobs that had completed;
     without ``uses_retry`` the round only continues what was interrupted, or has retries only that
     the budgets of their jobs bound. A plan that
@@ -204,6 +205,7 @@ class Plan:
     scheduler_config_id: int | None
     allocations: tuple[AllocationSpec, ...]
     completed: int = 0
+    behind: int = 0
     uses_retry: bool = True
     joins_workers: bool = False
     unserved: tuple[int, ...] = ()

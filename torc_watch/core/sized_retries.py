@@ -12,7 +12,7 @@ from torc_watch.core.cause import Remedy
 from torc_watch.core.findings import Finding
 from torc_watch.core.job_kind import KindKey
 from torc_watch.core.kind_evidence import KindEvidence, WorkflowEvidence
-from torc_watch.core.kind_history import SizedAttempt, SizedResource
+from torc_watch.core.kind_history import SizedAttempt, SizedResource, measured_amount
 from torc_watch.core.model import JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, Retry, Skip
 from torc_watch.core.request_cap import RequestCap, request_cap
@@ -145,10 +145,10 @@ def _amounts(
 def _seen(resource: SizedResource, attempt: SizedAttempt, finding: Finding, limit: int) -> int:
     """The most that the job was seen to need; 0 if nothing is known."""
     if resource is SizedResource.RUNTIME:
-        ran = attempt.ran or 0
-        return int(ran) if ran >= limit * _NOT_ENDED else 0
+        ran = measured_amount(attempt.ran) or 0
+        return ran if ran >= limit * _NOT_ENDED else 0
     wanted = wanted_memory(finding.clue.line) if finding.clue else None
-    return max(int(attempt.peak or 0), wanted or 0)
+    return max(measured_amount(attempt.peak) or 0, wanted or 0)
 
 
 def _rounded(seen: int, limit: int, cap: int | None) -> int | None:

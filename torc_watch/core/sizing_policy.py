@@ -22,14 +22,17 @@ _GRIDS = {SizedResource.MEMORY: MIB, SizedResource.RUNTIME: 1}
 _LAST_ROUND = 3
 
 _ABOVE_PEERS = 1.2
+_LEAST_STEP = 1.5  # where a peer used more
+_LEAST_LAST_STEP = 2.0
 _SCOUT_FACTOR = 8.0
 _SCOUT_ROUNDS = 2  # if the first scout fails, it goes again
 _MANY_JOBS = 4  # have to have failed for a scout to go
 _MOST_JOBS = 0.9  # of those that ran, too
 _LATE_SCOUT = 2.0  # times as long as the others ran until they were killed
 _WAITING_SHARE = 0.1
-_WAITING_QUANTILE = 0.95
-_ABOVE_QUANTILE = 1.1
+_WAITING_QUANTILE = 0.9  # of what their peers need
+_ABOVE_USE = 1.05
+_ABOVE_LIMIT = 1.1  # of a peer that was killed and has not completed since
 
 
 class SizingPolicy(StrEnum):
@@ -141,7 +144,7 @@ def waiting_sizes(history: KindHistory, jobs: Iterable[WaitingJob]) -> tuple[Siz
     """For those that have to request more before they start: none while few of the kind failed."""
     if history.lacking_share < _WAITING_SHARE:
         return ()
-    wanted = history.quantile(_WAITING_QUANTILE) * _ABOVE_QUANTILE
+    wanted = history.quantile(_WAITING_QUANTILE, above_use=_ABOVE_USE, above_limit=_ABOVE_LIMIT)
     sizes = ((job, _request(history, wanted, job.asked, job.cap)) for job in jobs)
     return tuple(
         Sizing(job_id=job.job_id, request=request, rule=SizingRule.PEERS)
@@ -167,12 +170,18 @@ def _has_peers(history: KindHistory, lack: Lack) -> bool:
 
 
 def _sized_by_peers(history: KindHistory, lack: Lack) -> Sizing:
-    """In the last round the step of the ladder is the least: a need far above all peers is met."""
-    wanted = history.largest_use * _ABOVE_PEERS
-    if lack.round >= _LAST_ROUND:
-        wanted = max(wanted, lack.level * _step(history, lack))
+    wanted = max(history.largest_use * _ABOVE_PEERS, lack.level * _least_step(history, lack))
     request = _request(history, wanted, lack.asked, lack.cap)
     return Sizing(job_id=lack.job_id, request=request, rule=SizingRule.PEERS)
+
+
+def _least_step(history: KindHistory, lack: Lack) -> float:
+    """The first peers that complete with more than the limit are those that need little more.
+    A scout was chosen before anything was known of its need.
+    """
+    if lack.round >= _LAST_ROUND:
+        return _LEAST_LAST_STEP
+    return 1.0 if history.has_completed_scout else _LEAST_STEP
 
 
 def _next_scout(history: KindHistory, lacks: Collection[Lack]) -> Lack | None:

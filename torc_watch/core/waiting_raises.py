@@ -1,7 +1,7 @@
 """Which jobs request more before they start, because others of their kind lacked it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from torc_watch.core.job_kind import KindKey, kind_key
@@ -15,7 +15,8 @@ from torc_watch.core.situation import Situation
 from torc_watch.core.sizing_policy import Sizing, SizingPolicy, WaitingJob, waiting_sizes
 from torc_watch.core.sizing_sentence import waiting_sentence
 
-UNSTARTED = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY)
+_WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY)
+UNSTARTED = (*_WAITING, JobStatus.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +26,22 @@ class _Waiting:
 
 
 def waiting_raises(
-    situation: Situation, rows: SchedulerRows, settings: RecoverySettings
+    situation: Situation,
+    rows: SchedulerRows,
+    settings: RecoverySettings,
+    restarted: Collection[int] = (),
 ) -> tuple[Raise, ...]:
-    """By the policy of the settings; none in a round for jobs that the user has chosen."""
+    """By the policy of the settings; none in a round for jobs that the user has chosen.
+
+    Of canceled jobs only those ``restarted``, by ID: they wait for one that runs again.
+    """
     if settings.sizing is not SizingPolicy.EVIDENCE or settings.choice is not None:
         return ()
     groups: defaultdict[KindKey, list[_Waiting]] = defaultdict(list)
     for job in situation.waiting:
         asked = situation.requirements.get(job.requirements_id or 0)
-        if asked is not None and job.status in UNSTARTED:
+        starts = job.status in _WAITING or job.id in restarted
+        if asked is not None and starts and job.status in UNSTARTED:
             key = kind_key(situation.workflow.id, job, asked)
             groups[key].append(_Waiting(job=job, asked=asked))
     if not groups:

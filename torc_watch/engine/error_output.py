@@ -1,7 +1,8 @@
 """What failed jobs wrote last: the file with the error output of each, and the line that tells.
 
 Torc's runners write it into the output folder that they were started with, which need not be that
-of the watch. Files are read from their end, and never as a whole.
+of the watch. Files are read from their end, and never as a whole. No symbolic link is followed: a
+job may have made one to what is not to be sent on, and these lines go into reports.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,5 +95,5 @@ def _files(finding: Finding, workflow_id: int, folder: Path) -> Iterator[Path]:
             stream=stream,
         )
         with suppress(OSError):  # a file system that is unavailable does not change the verdict
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 yield path

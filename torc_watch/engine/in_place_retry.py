@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import partial
 
 from torc_watch.core.assessment import FAILURES
-from torc_watch.core.canceled_dependents import restorable
+from torc_watch.core.canceled_dependents import from_the_top, restorable
 from torc_watch.core.errors import Conflict, NotFound
 from torc_watch.core.in_place_gate import FAILED_IN_PLACE
 from torc_watch.core.model import Dependent, Job, JobStatus
@@ -42,7 +42,7 @@ class InPlaceRetry:
         held = [] if is_first else await self._held()
         held += await self._hold([job for job in failed if job.id in needed])
         if held:
-            await self._block({job.id for job in held}, dependents)
+            await self._block({job.id for job in held}, dependents, is_first=is_first)
         free = [job for job in failed if job.id not in needed]
         again = [partial(self._retry, job) for job in held]
         await gather([*again, *(partial(self._retry_failed, job) for job in free)])
@@ -61,16 +61,18 @@ class InPlaceRetry:
         """Jobs that an earlier process made count as running, and no worker has."""
         running = await self._list([JobStatus.RUNNING])
         planned = [job for job in running if self._has_its_attempt(job)]
-        if not planned:
-            return []
+        taken = await self._taken() if planned else set()
+        return [job for job in planned if job.id not in taken]
+
+    async def _taken(self) -> set[int]:
+        """The IDs of the jobs that workers run."""
         workflow_id = self._plan.workflow_id
         calls = [
             partial(self._client.list_active_jobs_on, node.id, workflow_id)
             for node in await self._client.list_compute_nodes(workflow_id)
             if not node.has_ended
         ]
-        taken = {job.id for jobs in await gather(calls) for job in jobs}
-        return [job for job in planned if job.id not in taken]
+        return {job.id for jobs in await gather(calls) for job in jobs}
 
     async def _hold(self, jobs: Collection[Job]) -> list[Job]:
         held = await gather([partial(self._hold_one, job) for job in jobs])
@@ -79,11 +81,24 @@ class InPlaceRetry:
     async def _hold_one(self, job: Job) -> Job | None:
         if not await self._has_failed(job):
             return None
-        await self._client.set_job_status(job.id, JobStatus.RUNNING, self._plan.run_id)
-        return job
+        run_id = self._plan.run_id
+        await self._client.set_job_status(job.id, JobStatus.RUNNING, run_id)
+        if (await self._client.get_job(job.id)).attempt == job.attempt:
+            return job
+        # A user has retried it since it was read. If a worker has claimed it, the server refuses
+        # that the worker starts it, and the worker makes it ready, too.
+        if job.id not in await self._taken():
+            await self._client.set_job_status(job.id, JobStatus.READY, run_id)
+        return None
 
-    async def _block(self, held: Collection[int], dependents: Collection[Dependent]) -> None:
-        """Not those with a result: they ran, and a user may have canceled them."""
+    async def _block(
+        self, held: Collection[int], dependents: Collection[Dependent], *, is_first: bool
+    ) -> None:
+        """Not those with a result: they ran, and a user may have canceled them.
+
+        A job that waits for a canceled one may be canceled again: so those that it depends on wait
+        first.
+        """
         canceled = {job.id for job in await self._list([JobStatus.CANCELED])}
         if not canceled:
             return
@@ -91,9 +106,11 @@ class InPlaceRetry:
         results = await self._client.list_results(workflow_id, JobStatus.CANCELED)
         ran = {each.job_id for each in results if each.run_id == run_id}
         failed = {job.id for job in await self._list(FAILURES)}
-        found = restorable(held, canceled - ran, failed | ran, dependents)
+        blocked = {job.id for job in await self._list([] if is_first else [JobStatus.BLOCKED])}
+        found = restorable(held, canceled - ran, failed | ran, dependents, blocked)
         block = partial(self._client.set_job_status, status=JobStatus.BLOCKED, run_id=run_id)
-        await gather([partial(block, job_id) for job_id in sorted(found)])
+        for level in from_the_top(found, dependents):
+            await gather([partial(block, job_id) for job_id in level])
 
     async def _retry_failed(self, job: Job) -> None:
         if await self._has_failed(job):

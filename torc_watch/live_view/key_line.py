@@ -14,11 +14,13 @@ _KEYS = (
     ("h", "history", 10),
     ("p", "pause", 5),
     ("a", "approve", 2),
+    ("r", "reject", 9),
     ("/", "filter", 7),
     ("o", "order", 8),
     ("?", "help", 1),
     ("q", "quit", 0),
 )
+_OF_PLANS = ("a", "r")
 
 HELP = """\
 Keys
@@ -31,6 +33,7 @@ Keys
   h                  history: what was done for it, when and why
   p                  pause it, or resume it; asks first
   a                  approve the plan that waits; asks first
+  r                  reject it: its workflow is handed over to you; asks first
   /                  filter by words of name, ID, server, state or reason
   o                  other order: attention, ID, name, failures, progress
   Esc                show all again
@@ -53,7 +56,9 @@ def key_line(row: LiveRow | None, width: int) -> str:
     """What the keys do to the selected workflow."""
     has_plan = row is not None and row.proposal is not None
     keys = [
-        (key, _word(key, word, row), rank) for key, word, rank in _KEYS if has_plan or key != "a"
+        (key, _word(key, word, row), rank)
+        for key, word, rank in _KEYS
+        if has_plan or key not in _OF_PLANS
     ]
     while len(line := _line(keys)) > width and len(keys) > 1:
         keys.remove(max(keys, key=lambda each: each[2]))

@@ -37,6 +37,7 @@ _TICK = 2.0  # seconds between updates of what changes with the time alone
 _FIXED_HEIGHT = ("head", "panel", "keys")
 
 Read = Callable[[WorkflowKey], Awaitable[Sequence[str]]]
+Answer = Callable[[WorkflowKey, str], Awaitable[str]]
 Act = Callable[[], Awaitable[str]]  # returns what there is to say of it
 
 
@@ -45,8 +46,8 @@ class LiveSource:
     """Where the screen gets everything from.
 
     ``states`` never end. The texts are those of the commands with these names, of one workflow.
-    ``send`` gives the daemon a command, ``approve`` approves the plan with an ID; both return what
-    there is to say of it.
+    ``send`` gives the daemon a command, ``approve`` and ``reject`` answer the plan with an ID; all
+    return what there is to say of it.
     """
 
     states: Callable[[], AsyncIterator[LiveState]]
@@ -55,7 +56,8 @@ class LiveSource:
     log: Read
     history: Read
     send: Callable[[Action, WorkflowKey], Awaitable[str]]
-    approve: Callable[[WorkflowKey, str], Awaitable[str]]
+    approve: Answer
+    reject: Answer
 
 
 class LiveApp(App[None]):
@@ -87,6 +89,7 @@ class LiveApp(App[None]):
         Binding("h", "history", show=False),
         Binding("p", "pause", show=False),
         Binding("a", "approve", show=False),
+        Binding("r", "reject", show=False),
         Binding("slash", "filter", show=False),
         Binding("o", "order", show=False),
         Binding("escape", "clear", show=False),
@@ -234,13 +237,19 @@ class LiveApp(App[None]):
             self._ask(f"{action.capitalize()} {self._called(row)}", act)
 
     def action_approve(self) -> None:
+        self._ask_about_plan("Approve", self._source.approve)
+
+    def action_reject(self) -> None:
+        self._ask_about_plan("Reject", self._source.reject)
+
+    def _ask_about_plan(self, verb: str, answer: Answer) -> None:
         row = self._table.selected
         if row is None or row.proposal is None:
             self._put("message", "No plan of this workflow waits for approval.")
             return
-        act = partial(self._source.approve, row.key, row.proposal.plan_id)
+        act = partial(answer, row.key, row.proposal.plan_id)
         plan = row.proposal.phrase.removeprefix("for approval of ")
-        self._ask(f"Approve {plan}, of {self._called(row)}", act)
+        self._ask(f"{verb} {plan}, of {self._called(row)}", act)
 
     def _ask(self, what: str, act: Act) -> None:
         def on_answer(is_yes: bool | None) -> None:

@@ -11,7 +11,8 @@ import signal
 import sys
 from urllib.parse import unquote
 
-_MISSING = "This needs the extra notify. Install it with: pip install 'torc-watch[notify]'"
+from torc_watch.core.missing_extra import missing_extra
+
 _UNUSABLE = (
     "apprise cannot use this URL. Check it against the list of services: "
     "https://appriseit.com/services/"
@@ -48,7 +49,7 @@ def _send(url: str, title: str, body: str, type: str) -> str:  # noqa: A002 - ap
     try:
         import apprise  # noqa: PLC0415 - an extra
     except ImportError:
-        return _MISSING
+        return missing_extra("notify")
     complaints = _Complaints()
     log = logging.getLogger("apprise")
     log.addHandler(complaints)

@@ -110,7 +110,7 @@ def message_values(message: NewsMessage) -> dict[str, Any]:
         "may_be_repeated": message.may_be_repeated,
         "news": [
             {
-                "kind": item.fact.kind.value,
+                "kind": str(item.fact.kind),
                 "at": item.at.isoformat(timespec="seconds"),
                 "server": item.server or None,
                 "workflow_id": item.workflow_id or None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from torc_watch.core.approval import PlanAnswer, Proposal
 from torc_watch.core.units import hours_text
-from torc_watch.daemon.open_proposals import OpenProposal
+from torc_watch.daemon.open_proposals import OpenProposal, UnreadableProposal
 from torc_watch.render.price_text import price_values, proposed_price_text
 from torc_watch.render.terminal_text import printable
 from torc_watch.render.text_table import table_lines
@@ -18,14 +18,34 @@ _NUMBERS = (0, 2, 3, 4)
 _MAX_REASON = 300
 
 
-def proposal_table(waiting: Sequence[OpenProposal]) -> Iterator[str]:
+def proposal_table(waiting: Sequence[OpenProposal | UnreadableProposal]) -> Iterator[str]:
     if not waiting:
         yield "No plan waits for approval."
         return
     yield from table_lines([_HEAD, *map(_cells, waiting)], _NUMBERS)
+    for each in waiting:
+        if isinstance(each, UnreadableProposal):
+            yield unreadable_text(each)
 
 
-def _cells(waiting: OpenProposal) -> tuple[str, ...]:
+def unreadable_text(waiting: UnreadableProposal) -> str:
+    """With what to do."""
+    return (
+        f"Plan {printable(waiting.plan_id)} of workflow {waiting.key.workflow_id} was proposed by "
+        "another version of torc-watchd, and this one cannot read it. Answer it with that version, "
+        "or restart the daemon (or the watch) with this one, which proposes a plan anew."
+    )
+
+
+def _cells(waiting: OpenProposal | UnreadableProposal) -> tuple[str, ...]:
+    if isinstance(waiting, UnreadableProposal):
+        return (
+            str(waiting.key.workflow_id),
+            printable(waiting.plan_id),
+            *("?", "?", "?"),
+            local_time(waiting.proposed_at),
+            "of another version",
+        )
     proposal = waiting.proposal
     price, answer = proposal.price, proposal.answer
     return (
@@ -81,6 +101,26 @@ def answer_name(answer: PlanAnswer) -> str:
 def open_proposal_values(waiting: OpenProposal) -> dict[str, Any]:
     server, workflow_id = waiting.key
     return {"server": server, "workflow_id": workflow_id, **proposal_values(waiting.proposal)}
+
+
+def plans_values(waiting: Sequence[OpenProposal | UnreadableProposal]) -> dict[str, Any]:
+    readable = [each for each in waiting if isinstance(each, OpenProposal)]
+    unreadable = [each for each in waiting if isinstance(each, UnreadableProposal)]
+    return {
+        "plans": list(map(open_proposal_values, readable)),
+        "unreadable": list(map(_unreadable_values, unreadable)),
+    }
+
+
+def _unreadable_values(waiting: UnreadableProposal) -> dict[str, Any]:
+    server, workflow_id = waiting.key
+    return {
+        "server": server,
+        "workflow_id": workflow_id,
+        "plan_id": waiting.plan_id,
+        "reason": waiting.reason,
+        "proposed_at": waiting.proposed_at,
+    }
 
 
 def shown_plan_values(waiting: OpenProposal) -> dict[str, Any]:

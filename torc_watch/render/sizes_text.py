@@ -1,6 +1,5 @@
 """What kinds of jobs need, for people: a table, and requirements to paste into a specification."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -106,4 +105,11 @@ def _written_texts(row: Requirements | None) -> dict[str, str]:
 
 def _scalar(name: str) -> str:
     is_plain = _PLAIN.fullmatch(name) and name.lower() not in _NO_NAMES
-    return name if is_plain else json.dumps(name)
+    return name if is_plain else f'"{"".join(map(_escaped, name))}"'
+
+
+def _escaped(character: str) -> str:
+    """In the double quotes of YAML, whose escapes are not those of JSON beyond U+FFFF."""
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08X}"

@@ -114,7 +114,7 @@ def _recovery(event: Event) -> Iterator[str]:
             yield f"Continuing recovery round {event.number} at step '{event.step}'"
         case events.RecoveryPlanned():
             yield _planned(event.plan)
-            yield from plan_lines(event.plan)
+            yield from plan_lines(event.plan, fixes="Applied fixes")
         case events.PlanProposed() | events.ApprovalAwaited():
             yield from _waiting_plan(event)
         case events.PlanApproved():
@@ -354,14 +354,14 @@ def error_output_lines(job: FailedJob) -> Iterator[str]:
     yield f"    {printable(job.errors or '', _MAX_PHRASE)}{line}"
 
 
-def plan_lines(plan: Plan, *, with_reasons: bool = False) -> Iterator[str]:
-    """The changes of a plan, job by job, and the number of each kind."""
+def plan_lines(plan: Plan, *, with_reasons: bool = False, fixes: str = "Fixes") -> Iterator[str]:
+    """The changes of a plan, job by job, and the number of each kind, after the word ``fixes``."""
     fix = _reasoned_fix if with_reasons else _fix
-    fixes = [retry for retry in plan.retries if retry.memory or retry.runtime]
-    yield from _alike_lines(fixes, fix, apart=_FIXES_APART)
+    raised = [retry for retry in plan.retries if retry.memory or retry.runtime]
+    yield from _alike_lines(raised, fix, apart=_FIXES_APART)
     memory, runtime = plan.count(Cause.OOM), plan.count(Cause.TIMEOUT)
     if memory or runtime:
-        yield f"  Applied fixes: {memory} OOM, {runtime} timeout"
+        yield f"  {fixes}: {memory} OOM, {runtime} timeout"
     unchanged = [retry for retry in plan.retries if not (retry.memory or retry.runtime)]
     yield from _alike_lines(unchanged, _unchanged)
     if plan.uninitialized:

@@ -7,7 +7,8 @@ from typing import Any
 from torc_watch.core import units
 from torc_watch.core.cause import Cause
 from torc_watch.core.clue import Clue
-from torc_watch.core.explanation import FailureGroup, Fate
+from torc_watch.core.events import FailedJob
+from torc_watch.core.explanation import FailureGroup, Fate, last_written
 from torc_watch.core.fact import Fact
 from torc_watch.core.findings import Finding
 from torc_watch.core.past_attempt import PastAttempt
@@ -31,10 +32,12 @@ def why_text(
     groups: Sequence[FailureGroup],
     attempts: Sequence[PastAttempt] = (),
     *,
+    errors: Iterable[FailedJob] = (),
     of_watch: bool = False,
 ) -> Iterator[str]:
     """``attempts`` are the earlier ones of the job of the first group.
 
+    ``errors`` say what failed jobs wrote last, where nothing explains that they failed.
     ``of_watch`` says that what comes next is the next round of the workflow's watch.
     """
     if not groups:
@@ -43,9 +46,10 @@ def why_text(
     number = sum(len(group.findings) for group in groups)
     reasons = "one reason" if len(groups) == 1 else f"{len(groups)} reasons"
     yield f"{jobs_text(number)} of workflow {workflow_id} failed, for {reasons}:"
+    written = {job.job_id: job for job in errors}
     for group in groups:
         yield ""
-        yield from _group(group)
+        yield from _group(group, last_written(group, written))
         yield from _next(group, workflow_id, of_watch=of_watch)
     if attempts:
         yield "  earlier attempts:"
@@ -63,7 +67,7 @@ def _unread(groups: Iterable[FailureGroup]) -> int:
     return sum(not finding.was_read for group in groups for finding in group.findings)
 
 
-def _group(group: FailureGroup) -> Iterator[str]:
+def _group(group: FailureGroup, last: FailedJob | None) -> Iterator[str]:
     heading = cause_text(group.cause)
     number = jobs_text(len(group.findings))
     yield f"{heading[0].upper()}{heading[1:]} ({group.confidence}): {number}"
@@ -75,9 +79,17 @@ def _group(group: FailureGroup) -> Iterator[str]:
     yield from _evidence(group)
     yield f"  {_names(group.findings)}"
     if group.cause is Cause.UNKNOWN and not group.clue:
-        yield f"  what it has written: torc-watchd jobs logs {group.findings[0].job.id}"
+        yield from _last_line(last, group)
     if group.tried:
         yield f"  run again before: {_times(group)}"
+
+
+def _last_line(last: FailedJob | None, group: FailureGroup) -> Iterator[str]:
+    job_id = last.job_id if last else group.findings[0].job.id
+    if last:
+        whose = "" if len(group.findings) == 1 else f" of job {job_id}"
+        yield f"  last error line{whose}: {printable(last.last_words or '', _MAX_REASON)}"
+    yield f"  what it has written: torc-watchd jobs logs {job_id}"
 
 
 def _next(group: FailureGroup, workflow_id: int, *, of_watch: bool) -> Iterator[str]:
@@ -174,18 +186,20 @@ def why_values(
     groups: Sequence[FailureGroup],
     attempts: Iterable[PastAttempt] = (),
     standing: str | None = None,
+    errors: Iterable[FailedJob] = (),
 ) -> dict[str, Any]:
     """``standing`` is how the job stands that was asked for, if it has not failed."""
+    written = {job.job_id: job for job in errors}
     return {
         "workflow_id": workflow_id,
         "unread": _unread(groups),
-        "failures": [_group_values(group) for group in groups],
+        "failures": [_group_values(group, last_written(group, written)) for group in groups],
         "attempts": list(map(asdict, attempts)),
         "standing": standing,
     }
 
 
-def _group_values(group: FailureGroup) -> dict[str, Any]:
+def _group_values(group: FailureGroup, last: FailedJob | None) -> dict[str, Any]:
     return {
         "cause": group.cause,
         "confidence": group.confidence,
@@ -193,6 +207,8 @@ def _group_values(group: FailureGroup) -> dict[str, Any]:
         "evidence": clue_values(group.clue),
         "contradictions": list(map(clue_values, group.contradictions)),
         "facts": list(map(_fact_values, group.facts)),
+        "errors": last and last.errors,
+        "last_words": last and last.last_words,
         "retries": group.tried,
         "jobs": [_job_values(finding, group) for finding in group.findings],
     }

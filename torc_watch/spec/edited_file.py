@@ -1,20 +1,23 @@
 """Writes a changed specification in place of the old one, which is kept beside it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import count
 from pathlib import Path
 from shutil import copystat
-from tempfile import mkstemp
 
 from torc_watch.core.errors import InvalidSpec
+from torc_watch.core.os_errors import describe_os_error
+from torc_watch.host.whole_file import write_whole
 from torc_watch.spec.bounded_text import read_text
 from torc_watch.spec.requirements_edit import Changes, edited
 
 YAML_EXTENSIONS = (".yaml", ".yml")
+_WRITABLE = 0o222  # by anybody
+_PRIVATE = 0o600  # until it has the mode of the old file
 _MARK = b"\xef\xbb\xbf"  # some editors begin a file with it
 
 
@@ -35,16 +38,21 @@ class EditedFile:
 
 def edit_file(path: Path, changes: Changes) -> EditedFile:
     """Nothing is written yet. Raises InvalidSpec for what cannot be edited."""
-    if path.suffix.lower() not in YAML_EXTENSIONS:
-        raise InvalidSpec(
-            f"{path} cannot be edited: only YAML files ({', '.join(YAML_EXTENSIONS)}) can. "
-            "Write the requirements into it by hand."
-        )
+    refuse_other_formats(path)
     before = read_text(path)
     try:
         return EditedFile(path=path, before=before, after=edited(before, changes))
     except InvalidSpec as error:
         raise InvalidSpec(f"{path}: {error}") from error
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Raises InvalidSpec for all but YAML."""
+    if path.suffix.lower() not in YAML_EXTENSIONS:
+        raise InvalidSpec(
+            f"{path} cannot be edited: only YAML files ({', '.join(YAML_EXTENSIONS)}) can. "
+            "Write the requirements into it by hand."
+        )
 
 
 def write_file(file: EditedFile) -> Path:
@@ -54,42 +62,39 @@ def write_file(file: EditedFile) -> Path:
     """
     target = file.path.resolve()
     try:
-        with _temporary_beside(target) as (temporary, write):
-            old = target.read_bytes()
-            if old.removeprefix(_MARK) != file.before.encode():
-                raise InvalidSpec(f"{file.path} has changed meanwhile: run the command again.")
-            write((_MARK if old.startswith(_MARK) else b"") + file.after.encode())
-            copystat(target, temporary)
-            backup = _keep(target, old)
-            temporary.replace(target)
+        old = target.read_bytes()
+        if old.removeprefix(_MARK) != file.before.encode():
+            raise InvalidSpec(f"{file.path} has changed meanwhile: run the command again.")
+        if not target.stat().st_mode & _WRITABLE or not os.access(target, os.W_OK):
+            raise InvalidSpec(f"{file.path} is read-only: make it writable, or edit a copy of it.")
+        backup = _keep(target, old)
+        with _removed_after_error(backup):
+            write_whole(target, ("\ufeff" if old.startswith(_MARK) else "") + file.after)
     except OSError as error:
-        raise InvalidSpec(f"{file.path} cannot be written: {error.strerror}") from error
+        reason = describe_os_error(error)
+        raise InvalidSpec(f"{file.path} cannot be written: {reason}") from error
     return backup
 
 
-@contextmanager
-def _temporary_beside(target: Path) -> Iterator[tuple[Path, Callable[[bytes], None]]]:
-    """An empty file, and how to write it. It is removed at the end if it is still there."""
-    number, name = mkstemp(dir=target.parent, prefix=f".{target.name}.")
-
-    def write(content: bytes) -> None:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-    with os.fdopen(number, "wb") as file:
-        try:
-            yield Path(name), write
-        finally:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
-
-
 def _keep(target: Path, content: bytes) -> Path:
-    """Writes a copy beside it; an earlier one is not replaced."""
+    """Writes a copy beside it, with its mode; an earlier one is not replaced."""
     for number in count():
         backup = target.with_name(f"{target.name}.bak{number or ''}")
-        with suppress(FileExistsError), backup.open("xb") as file:
-            file.write(content)
+        with suppress(FileExistsError):
+            descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+            with _removed_after_error(backup), os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+                copystat(target, backup)
             return backup
     raise AssertionError
+
+
+@contextmanager
+def _removed_after_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

@@ -3,6 +3,7 @@
 Only the characters of the changed values are replaced: comments, quotes, order and line ends stay.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from torc_watch.core.units import parse_duration, parse_memory
 from torc_watch.spec.yaml_loader import compose_yaml, parse_yaml
 
 _SECTION = "resource_requirements"
+_LINE_END = re.compile(r"\r\n?|\n")
 _READERS = {"memory": parse_memory, "runtime": parse_duration}
 Changes = Mapping[str, Mapping[str, str]]  # the new texts, by the name of the row and the key
 
@@ -31,49 +33,58 @@ def edited(text: str, changes: Changes) -> str:
     Raises InvalidSpec, with the line, for rows that are not there and for values that cannot be
     replaced by themselves.
     """
-    before = parse_yaml(text)
+    document = parse_yaml(text)
     if not changes:
         return text
-    rows = _rows(text)
-    if absent := [name for name in changes if name not in rows]:
+    nodes, rows = _nodes(text), _rows(document)
+    if absent := [name for name in changes if name not in nodes or name not in rows]:
         raise InvalidSpec(f"it has no {_SECTION} of the name {', '.join(map(repr, absent))}")
+    missing = {name: _missing(rows[name], values) for name, values in changes.items()}
     replacements = [
-        _replacement(text, rows[name], key, value)
-        for name, values in changes.items()
+        _replacement(text, nodes[name], key, value)
+        for name, values in missing.items()
         for key, value in values.items()
-        if not _has_value(rows[name], key, value)
     ]
     after = _replaced(text, replacements)
-    if _parsed(after) != _changed(before, changes):
+    if _parsed(after) != _changed(document, missing):
         raise InvalidSpec("it cannot be changed without changing more of it: edit it by hand")
     return after
 
 
-def _rows(text: str) -> dict[str, yaml.MappingNode]:
-    """The mappings of the section, by the name."""
-    root = compose_yaml(text)
-    section = _value(root, _SECTION)
+def _nodes(text: str) -> dict[str, yaml.MappingNode]:
+    """The mappings of the section, by the name. Raises InvalidSpec for a name that two have."""
+    section = _value(compose_yaml(text), _SECTION)
     items = section.value if isinstance(section, yaml.SequenceNode) else []
     found: dict[str, yaml.MappingNode] = {}
     for item in items:
         name = _value(item, "name")
-        if isinstance(item, yaml.MappingNode) and isinstance(name, yaml.ScalarNode):
-            found[name.value] = item
+        if not isinstance(item, yaml.MappingNode) or not isinstance(name, yaml.ScalarNode):
+            continue
+        if found.setdefault(name.value, item) is not item:
+            line = name.start_mark.line + 1
+            raise InvalidSpec(f"line {line}: another of the {_SECTION} is named {name.value!r}")
     return found
+
+
+def _rows(document: Any) -> dict[str, Mapping[str, Any]]:
+    """What these mappings say, with what is merged into them."""
+    section = document.get(_SECTION) if isinstance(document, Mapping) else None
+    items = section if isinstance(section, list) else []
+    return {str(item.get("name")): item for item in items if isinstance(item, Mapping)}
+
+
+def _missing(row: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
+    """What the row does not say already, perhaps in other words."""
+    return {key: value for key, value in values.items() if not _says(key, row.get(key), value)}
+
+
+def _says(key: str, written: object, wanted: str) -> bool:
+    return _is_quantity(key, str(written)) and _READERS[key](str(written)) == _READERS[key](wanted)
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((value for name, value in pairs if name.value == key), None)
-
-
-def _has_value(row: yaml.MappingNode, key: str, wanted: str) -> bool:
-    """Whether it says the same already, perhaps in other words."""
-    node = _value(row, key)
-    try:
-        return node is not None and _READERS[key](str(node.value)) == _READERS[key](wanted)
-    except InvalidQuantity:
-        return False
 
 
 def _replacement(text: str, row: yaml.MappingNode, key: str, wanted: str) -> _Replacement:
@@ -105,11 +116,12 @@ def _insertion(text: str, row: yaml.MappingNode, key: str, wanted: str) -> _Repl
     end = name.end_mark.index
     if row.flow_style:
         return _Replacement(end, end, f", {key}: {wanted}")
-    ends = [at for at in (text.find("\r\n", end), text.find("\n", end)) if at >= 0]
-    line_end = min(ends, default=len(text))
-    new_line = "\r\n" if "\r\n" in text else "\n"
+    line_end = _LINE_END.search(text, end)
+    at = line_end.start() if line_end else len(text)
+    first = line_end or _LINE_END.search(text)
+    new_line = first.group() if first else "\n"
     indentation = " " * row.value[0][0].start_mark.column
-    return _Replacement(line_end, line_end, f"{new_line}{indentation}{key}: {wanted}")
+    return _Replacement(at, at, f"{new_line}{indentation}{key}: {wanted}")
 
 
 def _replaced(text: str, replacements: Iterable[_Replacement]) -> str:
@@ -129,21 +141,7 @@ def _parsed(text: str) -> Any:
 def _changed(document: Any, changes: Changes) -> Any:
     """What the new text has to mean."""
     rows: Sequence[Any] = [
-        {**row, **_new_values(row, changes.get(str(row.get("name")), {}))}
-        if isinstance(row, Mapping)
-        else row
+        {**row, **changes.get(str(row.get("name")), {})} if isinstance(row, Mapping) else row
         for row in document[_SECTION]
     ]
     return {**document, _SECTION: rows}
-
-
-def _new_values(row: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
-    return {
-        key: value
-        for key, value in values.items()
-        if key not in row or not _says(key, row[key], value)
-    }
-
-
-def _says(key: str, written: object, wanted: str) -> bool:
-    return _is_quantity(key, str(written)) and _READERS[key](str(written)) == _READERS[key](wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from torc_watch.core.events import FailedJob
-from torc_watch.core.explanation import FailureGroup
+from torc_watch.core.explanation import FailureGroup, last_written
 from torc_watch.core.recovery_round import Retry
 from torc_watch.core.report import WorkflowReport
 from torc_watch.core.suspect_success import Suspicion
@@ -63,8 +63,7 @@ def _quote(group: FailureGroup, written: Mapping[int, FailedJob]) -> Markup | No
     """The line that counts, else the last one that a job of the group has written."""
     if clue := group.clue:
         return _cited(clue.line, clue.file)
-    jobs = (written.get(finding.job.id) for finding in group.findings)
-    job = next((job for job in jobs if job is not None and job.last_words), None)
+    job = last_written(group, written)
     return _cited(job.last_words or "", job.errors or "") if job else None
 
 
@@ -78,12 +77,11 @@ def _cited(line: str, file: str) -> Markup:
 
 
 def _facts(group: FailureGroup) -> Markup | None:
-    told = {group.reason}
     but = [f"but also {clue.says}: {clue.line} ({clue.file})" for clue in group.contradictions]
     facts = [
         f"{fact.source}: {fact.text}{f' ({fact.file})' if fact.file else ''}"
         for fact in group.facts
-        if fact.text not in told
+        if fact.text != group.reason
     ]
     return listed((*but, *facts[:_MOST_FACTS]), class_="facts")
 

@@ -24,7 +24,7 @@ Child = Markup | str | None
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """``numbers`` are the columns that are aligned to the right. Cells beyond ``most`` rows are
-    left out, and ``more`` is the noun for those.
+    left out, and ``noun`` is what one of those is called.
     """
 
     caption: str
@@ -32,7 +32,7 @@ class Table:
     rows: Sequence[Sequence[Child]]
     numbers: Sequence[int] = ()
     most: int = 50
-    more: str = "rows"
+    noun: str = "row"
 
 
 def escaped(text: str) -> str:
@@ -107,5 +107,5 @@ def _rest(content: Table) -> Markup | None:
     left_out = len(content.rows) - content.most
     if left_out <= 0:
         return None
-    text = f"and {left_out:,} more {content.more}"
+    text = f"and {left_out:,} more {content.noun}{'' if left_out == 1 else 's'}"
     return element("tr", element("td", text, colspan=str(len(content.head)), class_="rest"))

@@ -9,7 +9,7 @@ from torc_watch.render.report_page.advice import advice
 from torc_watch.render.report_page.failure_section import failure_section
 from torc_watch.render.report_page.history_section import history_section
 from torc_watch.render.report_page.markup import Markup, element, joined, listed
-from torc_watch.render.report_page.picture import NO_PICTURES, Pictures, draw
+from torc_watch.render.report_page.picture import Pictures, draw
 from torc_watch.render.report_page.place_section import hours_section, timeline_section
 from torc_watch.render.report_page.round_section import round_section
 from torc_watch.render.report_page.summary import key_numbers, mark, sentences
@@ -30,9 +30,9 @@ class _Section:
     content: tuple[Markup, ...]
 
 
-def report_page(report: WorkflowReport, *, with_pictures: bool = True) -> str:
+def report_page(report: WorkflowReport) -> str:
     """One HTML file. Pictures need matplotlib; without it there are the tables, and a sentence."""
-    pictures = draw(report) if with_pictures else NO_PICTURES
+    pictures = draw(report)
     sections = tuple(_sections(report, pictures))
     body = element(
         "body",

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torc_watch.core.missing_extra import missing_extra
 from torc_watch.core.report import WorkflowReport
 from torc_watch.core.timeline import AttemptState
 from torc_watch.render.report_page.markup import Markup, element
 
-_HOW_TO = (
-    "This report has no pictures: they need the extra report. Install it with "
-    "pip install 'torc-watch[report]' and make the report again."
-)
 _Legend = Sequence[tuple[str, str]]  # class of the swatch, and what it stands for
 _WAITING = ("waiting", "worker without a job")
 _STATES = {
@@ -36,17 +33,14 @@ class Pictures:
     missing: str = ""
 
 
-NO_PICTURES = Pictures()
-
-
 def draw(report: WorkflowReport) -> Pictures:
     known = report.known
     if known is None:
-        return NO_PICTURES
+        return Pictures()
     try:
         from torc_watch.render.report_page import drawings  # noqa: PLC0415 - needs an extra
     except ImportError:
-        return Pictures(missing=_HOW_TO)
+        return Pictures(missing=f"This report has no pictures: {missing_extra('report')}")
     seen = {attempt.state for attempt in known.timeline.attempts}
     states = [*(key for state, key in _STATES.items() if state in seen), _WAITING]
     return Pictures(

@@ -24,7 +24,7 @@ def timeline_section(known: WorkflowOnServer) -> Iterator[Markup]:
             head=("Run", "First start", "Last end", "Took", "Succeeded", "Failed"),
             rows=[_run(each) for each in known.runs],
             numbers=(3, 4, 5),
-            more="runs",
+            noun="run",
         )
     )
     yield table(
@@ -34,7 +34,7 @@ def timeline_section(known: WorkflowOnServer) -> Iterator[Markup]:
             rows=[_lane(lane) for lane in timeline.lanes],
             numbers=(4, 5, 6),
             most=_MOST_NODES,
-            more="nodes",
+            noun="node",
         )
     )
     if timeline.undated:

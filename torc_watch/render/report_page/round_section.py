@@ -30,7 +30,7 @@ def round_section(report: WorkflowReport) -> Iterator[Markup]:
                 rows=[_row(each) for each in found],
                 numbers=(3,),
                 most=_MOST_ROWS,
-                more="causes",
+                noun="cause",
             )
         )
         for sentence in sizing_sentences(report.rounds)[:_MOST_ROWS]:

@@ -121,8 +121,7 @@ def _failures_now(known: WorkflowOnServer) -> Iterator[str]:
 
 def _causes(causes: Counter[Cause]) -> str:
     shown = [f"{cause_text(cause)} ({number:,})" for cause, number in causes.most_common()]
-    more = len(shown) - _MOST_CAUSES
-    return f"{', '.join(shown[:_MOST_CAUSES])}{f' and {more} more causes' if more > 0 else ''}"
+    return _with_more(shown)
 
 
 def _recovered(report: WorkflowReport) -> Iterator[str]:
@@ -150,8 +149,13 @@ def _remedies(found: Sequence[Repair]) -> str:
         raised = raises(retries)
         jobs = len({retry.job_id for retry in retries})
         texts.append(f"{jobs:,} {cause_text(cause)}{f' ({raised})' if raised else ''}")
+    return _with_more(texts)
+
+
+def _with_more(texts: Sequence[str]) -> str:
     more = len(texts) - _MOST_CAUSES
-    return f"{', '.join(texts[:_MOST_CAUSES])}{f' and {more} more causes' if more > 0 else ''}"
+    rest = f" and {count(more, 'more cause')}" if more > 0 else ""
+    return f"{', '.join(texts[:_MOST_CAUSES])}{rest}"
 
 
 def _last_outcome(report: WorkflowReport) -> Iterator[str]:

@@ -84,8 +84,14 @@ def svg(figure: Figure, *, name: str, title: str, description: str) -> Markup:
 def _slim(inside: str) -> str:
     """Without what a page does not need: IDs of groups, fonts, comments, breaks of lines."""
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", inside, flags=re.DOTALL)
-    text = re.sub(r'<(g|svg) id="[^"]*"', r"<\1", text)
+    text = re.sub(r"<[^>]*>", _slim_tag, text)
+    return re.sub(r"\s*\n\s*", " ", text)
+
+
+def _slim_tag(tag: re.Match[str]) -> str:
+    """What is between tags are names, which stay as they are."""
+    text = re.sub(r'<(g|svg) id="[^"]*"', r"<\1", tag[0])
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     for stand_in, variable in _VARIABLES.items():
         text = text.replace(stand_in, f"var(--{variable})")
-    return re.sub(r"\s*\n\s*", " ", text)
+    return text

@@ -42,9 +42,8 @@ def timeline_picture(timeline: Timeline, rounds: Iterable[PastRound]) -> Markup 
     lane_inches = min(_MOST_INCHES, max(_LEAST_INCHES, _TOTAL_INCHES / len(lanes)))
     with svg.plain_style():
         figure = svg.new_figure(0.75 + lane_inches * len(lanes))
-        axes = figure.add_axes((0.17, 0.0, 0.7, 1.0))
-        margin = 0.42 / figure.get_figheight()
-        axes.set_position((0.17, margin, 0.7, 1 - margin - 0.22 / figure.get_figheight()))
+        height = figure.get_figheight()
+        axes = figure.add_axes((0.17, 0.42 / height, 0.7, 1 - 0.64 / height))
         _draw_lanes(axes, lanes, timeline.bounds)
         _draw_rounds(axes, rounds, timeline.bounds)
         _set_axes(axes, lanes, timeline.bounds)

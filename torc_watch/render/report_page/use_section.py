@@ -28,7 +28,6 @@ def use_section(known: WorkflowOnServer) -> Iterator[Markup]:
                 rows=[_row(kind, resource) for kind in kinds for resource in _WORDS],
                 numbers=(1, 3, 4, 5),
                 most=_MOST_ROWS,
-                more="rows",
             )
         )
     else:

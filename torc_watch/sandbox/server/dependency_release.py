@@ -2,6 +2,9 @@
 
 A finished job is marked unprocessed. The next run of the task sets its dependents to ready, or
 cancels them if a dependency failed. Until then they stay blocked, and the workflow is not complete.
+
+As in Torc, the dependents of a success are only canceled in a workflow in which the server has seen
+a failure: it remembers that in memory, until the workflow is initialized or its status is reset.
 """
 
 import json
@@ -93,9 +96,15 @@ def unblock_jobs(store: Store, api_version: TorcApi) -> None:
                 _unblock_workflow(store, api_version, workflow_id, finished)
 
 
+def forget_failures(store: Store, workflow_id: int) -> None:
+    store.execute("DELETE FROM failed_workflow WHERE id = ?", workflow_id)
+
+
 def _unblock_workflow(
     store: Store, api_version: TorcApi, workflow_id: int, finished: list[Row]
 ) -> None:
+    if any(job["return_code"] != 0 for job in finished):
+        store.execute("INSERT OR IGNORE INTO failed_workflow VALUES (?)", workflow_id)
     release = _release_one_by_one if api_version == "0.12" else _release_together
     ready = release(store, workflow_id, finished)
     for job in finished:
@@ -106,7 +115,7 @@ def _unblock_workflow(
 
 def _release_together(store: Store, workflow_id: int, _finished: list[Row]) -> list[int]:
     """Cancel all descendants of failures, then set the other due jobs to ready; returns these."""
-    while store.execute(_CANCEL_DUE, workflow_id):
+    while _has_seen_failure(store, workflow_id) and store.execute(_CANCEL_DUE, workflow_id):
         pass
     due = store.column(
         _FIND_DUE, workflow_id
@@ -122,17 +131,25 @@ def _release_one_by_one(store: Store, workflow_id: int, finished: list[Row]) -> 
     """
     ready = []
     releasing = set(store.column(_RELEASING, workflow_id))
+    cancels = _has_seen_failure(store, workflow_id)
     for job in finished:
         if job["id"] not in releasing:
             continue
-        outcomes = _release_dependents(store, job["id"], failed=job["return_code"] != 0)
+        failed = job["return_code"] != 0
+        outcomes = _release_dependents(store, job["id"], failed=failed, cancels=cancels)
         ready += [other for other, status in outcomes.items() if status == JobStatus.READY]
         if JobStatus.CANCELED in outcomes.values():  # any other job may release its dependents
             releasing = {other["id"] for other in finished}
     return ready
 
 
-def _release_dependents(store: Store, job_id: int, *, failed: bool) -> dict[int, JobStatus]:
+def _has_seen_failure(store: Store, workflow_id: int) -> bool:
+    return store.value("SELECT 1 FROM failed_workflow WHERE id = ?", workflow_id) is not None
+
+
+def _release_dependents(
+    store: Store, job_id: int, *, failed: bool, cancels: bool
+) -> dict[int, JobStatus]:
     """Set the status of a finished job's dependents; returns job id to status.
 
     Torc 0.12 reads all statuses before it changes any, and cancels dependents of canceled jobs only
@@ -145,7 +162,7 @@ def _release_dependents(store: Store, job_id: int, *, failed: bool) -> dict[int,
         blocker = blockers.popleft()
         for job in store.rows(_WAITING, blocker):
             canceled = job["cancels"] and (
-                blocker != job_id or store.value(_HAS_FAILED_DEPENDENCY, job["id"])
+                blocker != job_id or (cancels and store.value(_HAS_FAILED_DEPENDENCY, job["id"]))
             )
             status = JobStatus.CANCELED if canceled else JobStatus.READY
             if outcomes.setdefault(job["id"], status) is JobStatus.CANCELED and failed:

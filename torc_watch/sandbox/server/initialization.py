@@ -6,6 +6,7 @@ Each step is one SQL statement for all jobs of a workflow.
 from torc_watch.core.model import JobStatus
 from torc_watch.sandbox.server.actions import reset_actions
 from torc_watch.sandbox.server.api_request import ApiRequest, ApiResponse, parse_flag
+from torc_watch.sandbox.server.dependency_release import forget_failures
 from torc_watch.sandbox.server.resource_handlers import require_workflow
 from torc_watch.sandbox.server.server_settings import TorcApi
 from torc_watch.sandbox.server.status_rules import (
@@ -60,6 +61,7 @@ def initialize_jobs(
     The order of the steps is Torc's. Jobs that are running, pending or terminated become ready
     regardless of ``only_uninitialized``.
     """
+    forget_failures(store, workflow_id)
     for thing in ("file", "user_data"):
         store.execute(_DEPENDENCIES.format(thing=thing), workflow_id)
     if only_uninitialized:

@@ -1,5 +1,7 @@
 """The requests that change the status of a job: start, complete, retry, reset."""
 
+import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from torc_watch.core.model import JobStatus
@@ -58,9 +60,16 @@ def start_job(request: ApiRequest) -> ApiResponse:
 
 
 def complete_job(request: ApiRequest) -> ApiResponse:
-    """Record the end of a job's attempt; a wrong run is an internal error, as in Torc."""
+    """Record the end of a job's attempt; a wrong run is an internal error, as in Torc.
+
+    So is a result that cannot be stored, such as a second one of an attempt. As in Torc, the job is
+    off its node then.
+    """
     status, run_id = request.path_status(), request.path_integer("run_id")
-    job = _complete(request, request.path_integer(), status, run_id, request.body(bodies.Result))
+    result = request.body(bodies.Result)
+    job = None
+    with suppress(sqlite3.IntegrityError):
+        job = _complete(request, request.path_integer(), status, run_id, result)
     if job is None:
         return internal_error_response(request.api_version)
     return ApiResponse(job)

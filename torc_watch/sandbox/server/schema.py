@@ -252,7 +252,9 @@ CREATE INDEX IF NOT EXISTS idx_compute_node_workflow ON compute_node(workflow_id
 CREATE INDEX IF NOT EXISTS idx_action_workflow ON workflow_action(workflow_id);
 """
 
-SCHEMA = _TABLES + _INDEXES
+# Workflows in which a job failed since the server started: a restarted one has forgotten them.
+_MEMORY = "CREATE TEMP TABLE failed_workflow (id INTEGER PRIMARY KEY);"
+SCHEMA = _TABLES + _INDEXES + _MEMORY
 
 # Columns that a database of an earlier torc-watch does not have.
 ADDED_COLUMNS = (("workflow", "env", "TEXT"), ("job", "env", "TEXT"))

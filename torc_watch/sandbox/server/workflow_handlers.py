@@ -14,6 +14,7 @@ from torc_watch.sandbox.server.api_request import (
     now_text,
     parse_flag,
 )
+from torc_watch.sandbox.server.dependency_release import forget_failures
 from torc_watch.sandbox.server.jobs import has_job_in
 from torc_watch.sandbox.server.resource_handlers import (
     Resource,
@@ -161,6 +162,7 @@ def reset_status(request: ApiRequest) -> ApiResponse:
         raise api_error(422, "Cannot reset archived workflow status. Unarchive the workflow first.")
     if not request.parameter("force", parse_flag):
         _require_no_active_work(request.store, workflow_id)
+    forget_failures(request.store, workflow_id)
     run_id = status["run_id"] + (request.api_version == "1.0")
     columns: dict[str, Any] = dict.fromkeys(_STATUS_FLAGS, False) | {"run_id": run_id}
     request.store.update("workflow_status", workflow_id, columns)
