@@ -126,6 +126,7 @@ def test_scout_that_runs_is_waited_for() -> None:
     [
         pytest.param(RecoverySettings(max_retries=1), 0, id="the only round"),
         pytest.param(RecoverySettings(max_retries=3), 2, id="the last one"),
+        pytest.param(RecoverySettings(max_retries=None), 0, id="one that the user asks for"),
         pytest.param(RecoverySettings(choice=JobChoice(memory=9 * GIB)), 0, id="as the user says"),
     ],
 )

@@ -220,6 +220,14 @@ def test_fixed_policy_multiplies_as_the_tutorial_does() -> None:
     assert sizing_sentences(_history(failed(1)), [lack(1)], sizes) == {}
 
 
+def test_factor_that_is_no_binary_fraction_gives_the_exact_request() -> None:
+    history = _history(failed(1, limit=100))
+
+    (size,) = waiting_sizes(history, [WaitingJob(job_id=2, asked=100 * GIB)])
+
+    assert size.request == 110 * GIB
+
+
 def test_request_that_a_user_raised_by_hand_is_kept() -> None:
     (size,) = evidence_sizes(_history(failed(1)), [lack(1, asked=100)])
 
