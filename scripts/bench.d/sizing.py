@@ -8,6 +8,7 @@ those of a raise by half.
 
 import math
 import random
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -71,7 +72,13 @@ async def measure(*, traces: Path | None) -> dict[str, float]:
     values: dict[str, float] = {}
     for comparison in _COMPARISONS:
         outcome = await to_thread.run_sync(partial(_outcome, comparison, kinds))
-        print(f"\n{comparison.title}:\n\n{_table(comparison, outcome)}\n", flush=True)
+        if not outcome:
+            print(
+                f"\n{comparison.title}: skipped: no kind of jobs has two needs that differ enough."
+            )
+            continue
+        print(f"\n{comparison.title}:\n\n{_table(comparison, outcome)}\n")
+        print(f"by level, failed attempts and waste:\n\n{_level_table(comparison, outcome)}\n")
         values |= _values(comparison, outcome)
     return values
 
@@ -91,10 +98,18 @@ def _outcome(comparison: Comparison, kinds: Sequence[TracedKind]) -> _Outcome:
     number = _COMPARISONS.index(comparison)
     with ProcessPoolExecutor() as pool:
         found = pool.map(partial(_simulated, number), *zip(*pairs, strict=True))
-        for (kind, level), sums in zip(pairs, found, strict=True):
+        for done, ((kind, level), sums) in enumerate(zip(pairs, found, strict=True), 1):
+            _show_progress(comparison.title, done, len(pairs))
             for policy, values in sums.items():
                 outcome.setdefault(policy, {}).setdefault(level, {})[kind.name] = values
     return outcome
+
+
+def _show_progress(title: str, done: int, of: int) -> None:
+    """The kinds with the most jobs come first, so that the rest goes faster."""
+    if sys.stderr.isatty():
+        end = "\n" if done == of else ""
+        print(f"\r{title}: {done} of {of}", end=end, file=sys.stderr, flush=True)
 
 
 def _simulated(number: int, kind: TracedKind, level: str) -> dict[str, _Sums]:
@@ -126,17 +141,26 @@ def _figures(outcome: _Outcome, policy: str, drawn: Mapping[str, int]) -> tuple[
 
     ``drawn`` has how often each kind counts.
     """
-    rows = []
-    for level, kinds in outcome[policy].items():
-        own = _total(kinds, drawn)
-        base = _total(outcome[BASE.name][level], drawn)
-        if base[0] and base[3]:
-            _, failed, unfinished, waste, makespan = own
-            share = 100 * (1 - unfinished / base[0])
-            rows.append((failed / base[0], share, waste / base[3], makespan / base[4]))
+    rows = _by_level(outcome, policy, drawn).values()
     failures, done, wastes, makespans = zip(*rows, strict=True)
     mean_waste = math.exp(_mean(map(math.log, wastes)))
     return _mean(failures), _mean(done), mean_waste, max(wastes), _mean(makespans)
+
+
+def _by_level(
+    outcome: _Outcome, policy: str, drawn: Mapping[str, int]
+) -> Mapping[str, tuple[float, float, float, float]]:
+    """Failed attempts per failing job, percent done, waste and makespan; of the levels at which
+    a job of the base fails.
+    """
+    rows = {}
+    for level, kinds in outcome[policy].items():
+        lacking, _, _, base_waste, base_makespan = _total(outcome[BASE.name][level], drawn)
+        if lacking and base_waste:
+            _, failed, unfinished, waste, makespan = _total(kinds, drawn)
+            share = 100 * (1 - unfinished / lacking)
+            rows[level] = failed / lacking, share, waste / base_waste, makespan / base_makespan
+    return rows
 
 
 def _total(kinds: Mapping[str, _Sums], drawn: Mapping[str, int]) -> _Sums:
@@ -175,6 +199,18 @@ def _table(comparison: Comparison, outcome: _Outcome) -> str:
     return "\n".join(lines)
 
 
+def _level_table(comparison: Comparison, outcome: _Outcome) -> str:
+    lines = [f"| policy | {' | '.join(LEVELS)} |", f"|---|{'--:|' * len(LEVELS)}"]
+    for policy in comparison.policies:
+        rows = _by_level(outcome, policy.name, _once(outcome))
+        cells = [
+            f"{rows[level][0]:.2f}, {rows[level][2]:.2f}" if level in rows else ""
+            for level in LEVELS
+        ]
+        lines.append(f"| {policy.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _once(outcome: _Outcome) -> dict[str, int]:
     return {name: 1 for kinds in outcome[BASE.name].values() for name in kinds}
 
@@ -187,4 +223,7 @@ def _values(comparison: Comparison, outcome: _Outcome) -> dict[str, float]:
             _COLUMNS, _figures(outcome, policy.name, _once(outcome)), strict=True
         ):
             values[f"{name}: {column}"] = value
+        for level, row in _by_level(outcome, policy.name, _once(outcome)).items():
+            values[f"{name}, level {level}: failed attempts per failing job"] = row[0]
+            values[f"{name}, level {level}: waste"] = row[2]
     return values

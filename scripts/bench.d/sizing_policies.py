@@ -58,19 +58,17 @@ def _sizing(lack: Lack, request: float) -> Sizing:
 
 
 BASE = Policy("x1.5", _fixed(1.5))
-OURS = Policy("**evidence**", evidence_sizes)
-OURS_IN_PLACE = Policy("**evidence, waiting jobs raised**", evidence_sizes, raises_waiting=True)
-IN_ROUNDS = (
+_HABITS = (
     BASE,
     Policy("x2", _fixed(2.0)),
     Policy("request x attempt (nf-core)", _by_attempt),
     Policy("sampled peak x1.5 (Torc 0.12)", _by_sampled_peak),
-    OURS,
 )
+OURS = Policy("**evidence**", evidence_sizes)
+OURS_IN_PLACE = Policy("**evidence, waiting jobs raised**", evidence_sizes, raises_waiting=True)
+IN_ROUNDS = (*_HABITS, OURS)
 IN_PLACE = (
-    BASE,
-    Policy("x2", _fixed(2.0)),
-    Policy("request x attempt (nf-core)", _by_attempt),
+    *_HABITS,
     Policy("x1.5, waiting jobs raised", _fixed(1.5), raises_waiting=True),
     OURS,
     OURS_IN_PLACE,

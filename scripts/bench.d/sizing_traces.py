@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import random
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def _opened(path: Path) -> IO[str]:
 def _tasks(path: Path, file: IO[str]) -> Iterator[tuple[str, float, Task]]:
     rows = csv.DictReader(file)
     try:
-        if lacks := set(_COLUMNS) - set(rows.fieldnames or ()):
+        if rows.fieldnames is None:
+            raise UnusableTraces(f"{path}: it is empty")
+        if lacks := set(_COLUMNS) - set(rows.fieldnames):
             raise UnusableTraces(f"{path}: it has no column {', '.join(sorted(lacks))}")
         for row in rows:
             peak, seconds = _number(row["mem_peak_mb"]), _number(row["runtime_s"])
@@ -94,7 +97,7 @@ def _tasks(path: Path, file: IO[str]) -> Iterator[tuple[str, float, Task]]:
                 name = "|".join((row["dataset"], row["workflow"], row["kind"]))
                 need = max(1, int(peak * MIB))
                 yield name, _number(row["order"]), Task(need=need, seconds=seconds)
-    except (ValueError, TypeError, csv.Error, EOFError, gzip.BadGzipFile) as error:
+    except (ValueError, TypeError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnusableTraces(f"{path}: line {rows.line_num}: {error}") from error
 
 

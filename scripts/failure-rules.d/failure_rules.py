@@ -126,6 +126,8 @@ others run:
   if a user canceled it;
 - a job without a result of its last attempt, whose worker may still run it, and a job with a
   failure handler of Torc, which counts its attempts;
+- a job for whose end an action of the workflow waits (`on_jobs_complete`), and one with a dependent
+  that its failure did not hold back (`cancel_on_blocking_job_failure: false`);
 - a job that is held until the scout of its kind has shown what that needs; it follows when the
   scout has ended, or runs for more than twice as long as it did itself;
 - a job of which processes may be left (below);

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.rigs.json_shapes import assert_documented
+from torc_watch.core.units import MIB, parse_duration, parse_memory
+from torc_watch.spec.yaml_loader import parse_yaml
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Site
@@ -67,12 +69,18 @@ def test_use_is_compared_with_requests(site: "Site") -> None:
     site.request("POST", "/slurm_stats", step | {"max_rss_bytes": 3 << 30})
     assert "roomy: memory 2g requested, 3g used at most: 4608m would do" in site.run(*CHECK).stdout
 
-    assert_documented("sizes", json.loads(site.run("sizes", "1", "--json").stdout))
+    sizes = json.loads(site.run("sizes", "1", "--json").stdout)
+    assert_documented("sizes", sizes)
     spec = site.folder / "apply.yaml"
     spec.write_text(USERS, encoding="utf-8")
     applied = site.run("sizes", "1", "--apply", str(spec))
     assert applied.returncode == 0, applied.stderr
-    assert spec.read_text(encoding="utf-8") != USERS
+    suggested = {each["name"]: each for each in sizes["resource_requirements"]}
+    assert suggested["small"]["memory"] > 96 * MIB
+    for row in parse_yaml(spec.read_text(encoding="utf-8"))["resource_requirements"]:
+        wanted = suggested[row["name"]]
+        assert wanted["memory"] in (None, parse_memory(row["memory"]))
+        assert wanted["runtime"] in (None, parse_duration(row["runtime"]))
     assert spec.with_name("apply.yaml.bak").read_text(encoding="utf-8") == USERS
 
     _assert_report(site)

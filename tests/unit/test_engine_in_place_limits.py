@@ -120,3 +120,40 @@ async def test_job_of_an_allocation_that_a_user_canceled_waits(open_site: "OpenS
         await second.end("a", JobStatus.TERMINATED, 143)
         await anyio.sleep(600)
         assert (await statuses(site, workflow_id))["a"] == ("terminated", 1)
+
+
+async def test_job_whose_end_an_action_counts_waits(open_site: "OpenSite") -> None:
+    """The server would count its failure and its next end, and run the action too early."""
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(["other", "a", "b"], allocations=0)
+        ids = {job.name: job.id for job in await site.client.list_jobs(workflow_id)}
+        action = {"workflow_id": workflow_id, "trigger_type": "on_jobs_complete"}
+        action |= {"action_type": "run_commands", "action_config": {"commands": ["true"]}}
+        action |= {"job_ids": [ids["other"], ids["a"]]}
+        await site.client.transport.post(f"/workflows/{workflow_id}/actions", body=action)
+        worker = await start_worker(site, workflow_id)
+        await worker.claim()
+        tasks.start_soon(site.watch, workflow_id)
+        await anyio.sleep(5)
+        await worker.fail("a")
+        await worker.fail("b")
+        await anyio.sleep(100)
+        found = await statuses(site, workflow_id)
+        assert (found["a"], found["b"]) == (("failed", 1), ("ready", 2))
+        tasks.cancel_scope.cancel()
+
+
+async def test_job_whose_dependent_ran_all_the_same_waits(open_site: "OpenSite") -> None:
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(
+            ["other", "a", "c"], after={"c": "a"}, uncanceled=["c"], allocations=0
+        )
+        worker = await start_worker(site, workflow_id)
+        await worker.claim()
+        await worker.fail("a")
+        await anyio.sleep(40)
+        assert (await statuses(site, workflow_id))["c"] == ("ready", 1)
+        tasks.start_soon(site.watch, workflow_id)
+        await anyio.sleep(100)
+        assert (await statuses(site, workflow_id))["a"] == ("failed", 1)
+        tasks.cancel_scope.cancel()

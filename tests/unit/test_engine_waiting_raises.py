@@ -59,18 +59,28 @@ async def test_fixed_multipliers_raise_only_what_failed(open_site: "OpenSite") -
     assert (memory["train_1"], memory["train_2"]) == (96 * MIB, 64 * MIB)
 
 
-async def test_job_that_waits_no_longer_keeps_its_row(
-    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("job", "before", "after"),
+    [
+        pytest.param("train_2", JobStatus.CANCELED, JobStatus.DISABLED, id="waits no longer"),
+        pytest.param("train_1", JobStatus.FAILED, JobStatus.UNINITIALIZED, id="was reset"),
+    ],
+)
+async def test_job_that_a_user_took_care_of_keeps_its_row(
+    open_site: "OpenSite",
+    monkeypatch: pytest.MonkeyPatch,
+    job: str,
+    before: JobStatus,
+    after: JobStatus,
 ) -> None:
-    """A user did something with it between the plan and its step."""
+    """Between the plan and its step."""
     perform = StepExecutor.perform
 
     async def interfered(self: StepExecutor, step: Step, *rest: object, **more: object) -> None:
         if step is Step.ADJUST:
-            for job in await site.client.list_jobs(workflow_id, JobStatus.CANCELED):
-                if job.name == "train_2":
-                    status = JobStatus.DISABLED
-                    await site.client.set_job_status(job.id, status=status, run_id=1)
+            for each in await site.client.list_jobs(workflow_id, before):
+                if each.name == job:
+                    await site.client.set_job_status(each.id, status=after, run_id=1)
         await perform(self, step, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(StepExecutor, "perform", interfered)
@@ -79,7 +89,7 @@ async def test_job_that_waits_no_longer_keeps_its_row(
         await site.watch(workflow_id, recovery=RecoverySettings(max_retries=1))
         memory = await memory_of(site, workflow_id)
 
-    assert (memory["train_2"], memory["train_3"]) == (64 * MIB, RAISED)
+    assert (memory[job], memory["train_3"]) == (64 * MIB, RAISED)
 
 
 async def test_begun_step_is_finished_after_a_crash(

@@ -9,6 +9,7 @@ from torc_watch.core.cause import Cause
 from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_gate import (
     LastAttempt,
+    bound_jobs,
     is_wanted,
     is_worth_a_look,
     objection,
@@ -18,6 +19,7 @@ from torc_watch.core.in_place_gate import (
 from torc_watch.core.model import (
     Allocation,
     ComputeNode,
+    Dependent,
     Job,
     JobCounts,
     JobResult,
@@ -195,3 +197,22 @@ def test_nothing_is_asked_where_nothing_failed_or_all_is_over(
     counts: dict[JobStatus, int], expected: bool
 ) -> None:
     assert is_worth_a_look(JobCounts(counts)) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "counted", "expected"),
+    [
+        (JobStatus.BLOCKED, [], set()),
+        (JobStatus.CANCELED, [], set()),
+        (JobStatus.UNINITIALIZED, [], set()),
+        (JobStatus.BLOCKED, [1], {1}),  # an action counts its ends
+        (JobStatus.READY, [], {1}),  # it runs although this one failed
+        (None, [], {1}),  # it runs already, or did
+    ],
+)
+def test_what_follows_from_a_job_keeps_it_in_its_run(
+    status: JobStatus | None, counted: list[int], expected: set[int]
+) -> None:
+    child = Dependent(job_id=2, job_name="b", depends_on=1)
+    waiting = [replace(JOB, id=2, status=status)] if status else []
+    assert bound_jobs([child], waiting, counted) == expected

@@ -74,7 +74,7 @@ def test_each_kind_has_its_own_sentence() -> None:
     lines = list(plan_lines(planned(situation(findings, peers, waiting=waiting, completed=2))))
     assert once(lines, "train_*: one that completed used 20g; 3 get 24g.")
     assert once(lines, "score_*: one that completed used 20g; 3 get 24g.")
-    assert once(lines, "train_*: 3 of 4 failed; 1 that waits gets 22g before it starts.")
+    assert once(lines, "train_*: 3 of 4 failed; 1 that waits gets 21g before it starts.")
 
 
 def test_name_of_a_job_cannot_clear_the_screen() -> None:

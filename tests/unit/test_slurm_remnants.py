@@ -80,12 +80,13 @@ def test_all_that_is_left_of_an_attempt_is_killed(
 def test_grep_need_not_know_whole_entries(start: Start, tmp_path: Path) -> None:
     start(JOB)
     start(JOB | {"TORC_JOB_ID": "122"})
+    start(JOB | {"TORC_JOB_ID": "13", "TORC_JOB_NAME": "a\nTORC_JOB_ID=12\nb"})
     grep = tmp_path / "grep"
     case = "case $* in *z*) exit 2 ;; esac"
     grep.write_text(f'#!/bin/sh\n{case}\nexec {shutil.which("grep")} "$@"\n')
     grep.chmod(0o755)
     assert run_script(path=f"{tmp_path}:{os.environ['PATH']}") == "torc-watch: ended 2\n"
-    assert len(marked()) == 2
+    assert len(marked()) == 4
 
 
 def test_several_attempts_are_ended_at_once(start: Start) -> None:

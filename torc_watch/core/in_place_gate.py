@@ -5,13 +5,20 @@ result is safe, because the server takes no second result of an attempt. All oth
 the workflow is at rest.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from torc_watch.core.allocation import AllocationState, EndCause
 from torc_watch.core.cause import Remedy
 from torc_watch.core.findings import Finding
-from torc_watch.core.model import Job, JobCounts, JobResult, JobStatus, Workflow
+from torc_watch.core.model import (
+    Dependent,
+    Job,
+    JobCounts,
+    JobResult,
+    JobStatus,
+    Workflow,
+)
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.return_code import ORPHANED
 from torc_watch.core.worker_end import WorkerEnd
@@ -70,6 +77,20 @@ def objection(attempt: LastAttempt, run_id: int, max_retries: int | None) -> str
     if max_retries is not None and attempt.retries >= max_retries:
         return retried_in_vain(attempt.retries)
     return None
+
+
+def bound_jobs(
+    dependents: Iterable[Dependent], waiting: Iterable[Job], counted: Iterable[int]
+) -> frozenset[int]:
+    """The IDs of jobs that only a new run repeats with all that follows from them.
+
+    The ends of some are ``counted`` by actions, which would take the failure for one more. Others
+    did not hold back a dependent, which is not among those that are ``waiting``: in this run it
+    does not run again.
+    """
+    held_back = {job.id for job in waiting if job.status is not JobStatus.READY}
+    released = {each.depends_on for each in dependents if each.job_id not in held_back}
+    return frozenset(released.union(counted))
 
 
 def retried_in_vain(retries: int) -> str:

@@ -38,7 +38,7 @@ _MOST_DOUBLINGS = 4
 AFTER_RETRY = 10.0
 # Failures while others run are looked at together: until there are no more for a moment, or for a
 # second. The last poll is that far back, too.
-QUIET_AFTER_FAILURE = 0.3
+QUIET_AFTER_FAILURE = 0.2
 FAILURES_TOGETHER = 1.1
 BETWEEN_FAILURES = 1.0
 # Jobs that wait for a scout are looked at again that late at the earliest, unless others complete.

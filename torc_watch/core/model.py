@@ -12,10 +12,11 @@ from enum import StrEnum
 SLURM = "slurm"  # of the scheduler types of Torc, the one whose allocations are a cluster's
 LOCAL = "local"
 ON_JOBS_READY = "on_jobs_ready"
+ON_JOBS_COMPLETE = "on_jobs_complete"
 STEP_MODES = ("slurm", "auto")  # of execution: jobs are steps of Slurm; the default is "direct"
 
 # Of the triggers of actions, those that a worker looks at when it starts.
-_EXECUTED_AT_THE_START = ("on_workflow_start", "on_worker_start", ON_JOBS_READY, "on_jobs_complete")
+_EXECUTED_AT_THE_START = ("on_workflow_start", "on_worker_start", ON_JOBS_READY, ON_JOBS_COMPLETE)
 
 
 class JobStatus(StrEnum):

@@ -1,17 +1,18 @@
 """Plans the retries of failed jobs while others of their workflow run. Only reads."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 import anyio
 
 from torc_watch.core.findings import Finding
+from torc_watch.core.in_place_gate import bound_jobs
 from torc_watch.core.in_place_plan import InPlaceDecision, decide_in_place
 from torc_watch.core.intervals import SCOUT_INTERVAL
 from torc_watch.core.job_kind import KindKey
 from torc_watch.core.kind_history import SizedAttempt
-from torc_watch.core.model import JobStatus, Requirements
+from torc_watch.core.model import Job, JobStatus, Requirements
 from torc_watch.core.recovery_round import Plan, RecoverySettings
 from torc_watch.core.scheduler_choice import problem_with
 from torc_watch.core.scout_runs import scout_runs, started_scouts
@@ -21,6 +22,7 @@ from torc_watch.engine.attempt_history import AttemptHistory
 from torc_watch.engine.messages import EngineContext, FailuresInPlace, PollResult
 from torc_watch.engine.planner import jobs_yet_to_run, scheduler_type_for, wanted_rows
 from torc_watch.torc.concurrency import gather
+from torc_watch.torc.scheduling_actions import list_jobs_counted_at_their_end
 
 
 class InPlacePlanner:
@@ -61,16 +63,23 @@ class InPlacePlanner:
         known = self._cluster.schedulers
         if problem_with(scheduler_type, workflow.id, known=known, has_rows=bool(configs)):
             return None
-        if await client.list_dependents(workflow.id) is None:
+        waiting = await jobs_yet_to_run(client, workflow.id, failures.counts)
+        bound = await self._bound_jobs(workflow.id, waiting)
+        if bound is None:
             return None
+        poll.watch.in_place.settle(bound)
         attempts = await self._attempts(poll, failures, settings)
         rows = {row.id: row for row in await client.list_requirements(workflow.id)}
         return Situation(
             workflow=workflow,
             counts=failures.counts,
-            findings=tuple(_as_requested_now(each, rows) for each in failures.findings),
+            findings=tuple(
+                _as_requested_now(each, rows)
+                for each in failures.findings
+                if each.job.id not in bound
+            ),
             dependents=(),
-            waiting=await jobs_yet_to_run(client, workflow.id, failures.counts),
+            waiting=waiting,
             requirements=rows,
             past=poll.watch.record.past,
             scheduler_type=scheduler_type,
@@ -81,6 +90,16 @@ class InPlacePlanner:
             attempts=attempts,
             scout_runs=await self._scout_runs(poll, rows, attempts),
         )
+
+    async def _bound_jobs(
+        self, workflow_id: int, waiting: Collection[Job]
+    ) -> frozenset[int] | None:
+        """The IDs of jobs that only a new run repeats with all that follows; None if too many."""
+        dependents = await self._client.list_dependents(workflow_id)
+        if dependents is None:
+            return None
+        counted = await list_jobs_counted_at_their_end(self._client.transport, workflow_id)
+        return bound_jobs(dependents, waiting, counted)
 
     async def _attempts(
         self, poll: PollResult, failures: FailuresInPlace, settings: RecoverySettings
