@@ -72,6 +72,22 @@ async def test_jobs_do_not_wait_for_a_scout_that_is_late(open_site: "OpenSite") 
         assert retried(site) == [{"a3"}, set(KIND) - {"a3"}]
 
 
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_another_goes_first_after_a_user_canceled_or_deleted_the_scout(
+    open_site: "OpenSite", *, is_deleted: bool
+) -> None:
+    async with watched_with_worker(open_site, ["other", *KIND]) as (site, _, worker):
+        await fail_all(worker)
+        await anyio.sleep(5)
+        if is_deleted:
+            await site.client.transport.delete(f"/jobs/{worker.jobs['a3'].job.id}")
+        else:
+            await worker.claim()
+            await worker.end("a3", JobStatus.CANCELED)
+        await anyio.sleep(65)
+        assert retried(site) == [{"a3"}, {"a2"}]
+
+
 async def test_new_watch_knows_the_scout_that_runs(open_site: "OpenSite") -> None:
     async with open_site(scheduler_type="slurm") as site:
         workflow_id = await site.submit(["other", *KIND], allocations=0)

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from torc_watch.core.errors import NotFound
 from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_gate import bound_jobs
 from torc_watch.core.in_place_plan import InPlaceDecision, decide_in_place
@@ -125,8 +126,16 @@ class InPlacePlanner:
         workflow = poll.observation.workflow
         starts = self._journal.attempts.scout_starts(poll.watch.identity)
         started = started_scouts(starts, attempts, workflow.run_id)
-        jobs = await gather([partial(self._client.get_job, job_id) for job_id in sorted(started)])
+        found = await gather([partial(self._job, job_id) for job_id in sorted(started)])
+        jobs = [job for job in found if job is not None]
         return scout_runs(jobs, rows, attempts, workflow_id=workflow.id, now=self._clock())
+
+    async def _job(self, job_id: int) -> Job | None:
+        """None where a user has deleted it."""
+        try:
+            return await self._client.get_job(job_id)
+        except NotFound:
+            return None
 
 
 def _as_requested_now(finding: Finding, rows: Mapping[int, Requirements]) -> Finding:
