@@ -21,7 +21,8 @@ from torc_watch.core.in_place_plan import without_retries
 from torc_watch.core.model import SLURM, Workflow
 from torc_watch.core.recovery_round import Plan
 from torc_watch.core.worker_end import WorkerEnd
-from torc_watch.engine.messages import EngineContext, InPlaceRecord, RecoveryRequest
+from torc_watch.engine.in_place_record import InPlaceRecord
+from torc_watch.engine.messages import EngineContext, RecoveryRequest
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.base import EndedAttempts
 from torc_watch.torc.concurrency import gather

@@ -1,5 +1,6 @@
 """Plans the retries of failed jobs while others of their workflow run. Only reads."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from torc_watch.core.scheduler_choice import problem_with
 from torc_watch.core.scout_runs import scout_runs, started_scouts
 from torc_watch.core.situation import Situation
 from torc_watch.core.sizing_policy import ScoutRun, SizingPolicy
-from torc_watch.engine.attempt_history import AttemptHistory
+from torc_watch.engine.attempt_history import AttemptHistory, lacking_kinds
 from torc_watch.engine.messages import EngineContext, FailuresInPlace, PollResult
 from torc_watch.engine.planner import jobs_yet_to_run, scheduler_type_for, wanted_rows
 from torc_watch.torc.concurrency import gather
@@ -43,6 +44,7 @@ class InPlacePlanner:
         """
         situation = await self._situation(poll, failures, settings)
         if situation is None:
+            poll.watch.in_place.look_again = math.inf
             return None
         decision = decide_in_place(situation, settings)
         self._remember(poll, situation, decision)
@@ -105,16 +107,24 @@ class InPlacePlanner:
     async def _attempts(
         self, poll: PollResult, failures: FailuresInPlace, settings: RecoverySettings
     ) -> tuple[SizedAttempt, ...]:
-        """Recorded before the plan is. Peers are read again after others have completed."""
-        watch, completed = poll.watch, failures.counts.of(JobStatus.COMPLETED)
-        is_evidence = settings.sizing is SizingPolicy.EVIDENCE
-        attempts = await self._sizes.record(
-            watch.identity,
-            poll.observation.workflow,
-            (*failures.findings, *failures.others),
-            with_peers=is_evidence and completed != watch.in_place.peers,
+        """Recorded before the plan is.
+
+        Peers are read again after others have completed, and for further kinds.
+        """
+        workflow, record = poll.observation.workflow, poll.watch.in_place
+        findings = (*failures.findings, *failures.others)
+        completed, kinds = (
+            failures.counts.of(JobStatus.COMPLETED),
+            lacking_kinds(workflow, findings),
         )
-        watch.in_place.peers = completed
+        are_read = record.peers[0] == completed and kinds <= record.peers[1]
+        with_peers = settings.sizing is SizingPolicy.EVIDENCE and not are_read
+        attempts = await self._sizes.record(
+            poll.watch.identity, workflow, findings, with_peers=with_peers
+        )
+        record.others.clear()
+        if with_peers:
+            record.peers = completed, kinds
         return attempts
 
     async def _scout_runs(
