@@ -113,10 +113,8 @@ class InPlacePlanner:
         """
         workflow, record = poll.observation.workflow, poll.watch.in_place
         findings = (*failures.findings, *failures.others)
-        completed, kinds = (
-            failures.counts.of(JobStatus.COMPLETED),
-            lacking_kinds(workflow, findings),
-        )
+        completed = failures.counts.of(JobStatus.COMPLETED)
+        kinds = lacking_kinds(workflow, findings)
         are_read = record.peers[0] == completed and kinds <= record.peers[1]
         with_peers = settings.sizing is SizingPolicy.EVIDENCE and not are_read
         attempts = await self._sizes.record(
