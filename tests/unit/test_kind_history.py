@@ -81,6 +81,19 @@ def test_quantile_is_the_least_that_is_enough_for_the_share(share: float, gib: i
     assert history.quantile(share, above_use=1, above_limit=1) == gib * GIB
 
 
+def test_history_that_was_read_backward_says_the_same() -> None:
+    attempts = [
+        _attempt(1, AttemptEnd.OUT_OF_MEMORY, run_id=2, memory=12 * GIB),
+        _attempt(1, AttemptEnd.OUT_OF_MEMORY),
+        _attempt(2, AttemptEnd.COMPLETED, peak=3 * GIB),
+        _attempt(3, AttemptEnd.COMPLETED, peak=5 * GIB),
+    ]
+
+    for history in (_memory(*attempts), _memory(*reversed(attempts))):
+        assert dict(history.bounds) == {1: 12 * GIB, 2: 3 * GIB, 3: 5 * GIB}
+        assert history.largest_use == 5 * GIB
+
+
 def test_nothing_is_known_of_a_kind_that_has_not_run() -> None:
     assert _memory().quantile(0.9, above_use=1, above_limit=1) == 0
 

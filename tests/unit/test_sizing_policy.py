@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,37 @@ def test_peer_that_completed_with_more_says_what_is_needed(
     (size,) = evidence_sizes(history, [lack(1, round_=round_)])
 
     assert (size.rule, size.request) == (SizingRule.PEERS, gib * GIB)
+
+
+def test_peer_that_used_as_much_as_was_too_little_says_nothing() -> None:
+    (size,) = evidence_sizes(_history(failed(1), done(2, used=8)), [lack(1)])
+
+    assert size.rule is SizingRule.LADDER
+
+
+def test_step_starts_from_the_peak_where_that_is_above_the_limit() -> None:
+    history = _history(failed(1), done(2, used=11, limit=30))
+
+    (size,) = evidence_sizes(history, [replace(lack(1), seen=10 * GIB)])
+
+    assert (size.rule, size.request) == (SizingRule.PEERS, 15 * GIB)
+
+
+def test_scout_in_the_middle_does_not_depend_on_the_order_of_the_failures() -> None:
+    history = _history(*map(failed, range(5, 10)))
+
+    sizes = evidence_sizes(history, [lack(job) for job in (7, 9, 5, 6, 8)])
+
+    assert [size.job_id for size in sizes if size.rule is SizingRule.SCOUT] == [7]
+
+
+def test_scout_that_fails_twice_climbs_the_ladder() -> None:
+    scout = failed(2, limit=64, is_scout=True)
+    history = _history(*map(failed, range(5)), scout, failed(2, limit=128, is_scout=True))
+
+    (size,) = evidence_sizes(history, [lack(2, round_=3, limit=128, cap=1024 * GIB)])
+
+    assert (size.rule, size.request) == (SizingRule.LADDER, 512 * GIB)
 
 
 def test_peer_that_used_less_than_the_limit_says_nothing_upward() -> None:
@@ -158,6 +190,15 @@ def test_scout_that_runs_for_long_frees_those_that_wait(*, ran: float, waits: bo
         )
 
 
+def test_job_that_failed_after_a_retry_does_not_wait_for_the_scout() -> None:
+    run = ScoutRun(job_id=2, job_name="train_2", ran=1, killed_after=60)
+    history = _history(*map(failed, range(5)), failed(0, limit=12))
+
+    sizes = evidence_sizes(history, [lack(0, round_=2, limit=12), lack(1)], run)
+
+    assert [size.rule for size in sizes] == [SizingRule.LADDER, SizingRule.HELD]
+
+
 @pytest.mark.parametrize("sized", ["evidence", "fixed"])
 def test_job_that_failed_with_all_there_is_is_not_retried(sized: str) -> None:
     history, lacks = _history(failed(1, limit=240)), [lack(1, limit=240)]
@@ -177,6 +218,14 @@ def test_fixed_policy_multiplies_as_the_tutorial_does() -> None:
 
     assert sizes == (Sizing(job_id=1, request=12 * GIB, rule=SizingRule.MULTIPLIER, factor=1.5),)
     assert sizing_sentences(_history(failed(1)), [lack(1)], sizes) == {}
+
+
+def test_factor_that_is_no_binary_fraction_gives_the_exact_request() -> None:
+    history = _history(failed(1, limit=100))
+
+    (size,) = waiting_sizes(history, [WaitingJob(job_id=2, asked=100 * GIB)])
+
+    assert size.request == 110 * GIB
 
 
 def test_request_that_a_user_raised_by_hand_is_kept() -> None:

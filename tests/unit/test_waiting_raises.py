@@ -67,6 +67,7 @@ def test_failures_of_earlier_rounds_count() -> None:
     findings = [failed(8, Cause.UNKNOWN)]
     answer = planned(situation(findings, past, waiting=[job(2, status=JobStatus.READY)]))
     assert [each.memory for each in answer.raises] == [(8 * GIB, 18_023 * MIB)]
+    assert price_of(answer).memory_factor == pytest.approx(2.2, rel=0.01)
 
 
 def test_ready_jobs_are_raised_where_no_run_starts() -> None:

@@ -89,12 +89,12 @@ def _sized(findings: Iterable[Finding], settings: RecoverySettings) -> Iterator[
 
 
 def _may_wait(situation: Situation, settings: RecoverySettings) -> bool:
-    """Jobs that a user chose run at once, and there has to be a round for those that wait.
+    """Jobs that a user chose run at once, and another round has to follow for those that wait.
 
     Nor does one go first where nothing is known of the jobs that completed.
     """
     rounds = settings.max_retries
-    is_last = rounds is not None and situation.past.used + 1 >= rounds
+    is_last = rounds is None or situation.past.used + 1 >= rounds
     knows_peers = situation.attempts or not situation.counts.of(JobStatus.COMPLETED)
     return settings.choice is None and not is_last and bool(knows_peers)
 
