@@ -58,7 +58,8 @@ class Trial:
     """What an attempt says of the need for one resource.
 
     ``used`` is None if it was not measured; of a job that ``lacked`` the resource, it is a lower
-    bound of the need. A scout went first, with a large request, to show what its kind needs.
+    bound of the need. A scout went first, with a large request, to show how much memory its kind
+    needs: of its run time it is a trial like any other.
     """
 
     job_id: int
@@ -163,5 +164,9 @@ def _trial(attempt: SizedAttempt, resource: SizedResource) -> Trial | None:
     if not limit or limit < 0 or not (lacked or attempt.end is AttemptEnd.COMPLETED):
         return None
     return Trial(
-        job_id=attempt.job_id, limit=limit, used=used, lacked=lacked, is_scout=attempt.is_scout
+        job_id=attempt.job_id,
+        limit=limit,
+        used=used,
+        lacked=lacked,
+        is_scout=attempt.is_scout and is_memory,
     )
