@@ -101,7 +101,7 @@ class KindHistory:
         """The jobs that lacked the resource at least once."""
         return frozenset(each.job_id for each in self.trials if each.lacked)
 
-    @property
+    @cached_property
     def lacking_share(self) -> float:
         """Of the jobs that ran, from 0 to 1."""
         return len(self.lacking) / len(self.bounds) if self.bounds else 0.0
@@ -111,7 +111,7 @@ class KindHistory:
         """The jobs that have ended as scouts."""
         return frozenset(each.job_id for each in self.trials if each.is_scout)
 
-    @property
+    @cached_property
     def has_completed_scout(self) -> bool:
         return any(each.is_scout and not each.lacked for each in self.trials)
 
