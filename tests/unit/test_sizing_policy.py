@@ -307,7 +307,7 @@ def test_sentence_names_the_evidence(trials: Sequence[tuple[float, int]], senten
     assert sizing_sentences(history, lacks, evidence_sizes(history, lacks)) == {1: sentence}
 
 
-class _CountedTrials(tuple[Trial, ...]):
+class _CountedTrials(tuple[Trial, ...]):  # noqa: SLOT001 - a count has to be kept
     """How often somebody has gone through them."""
 
     passes = 0

@@ -119,10 +119,11 @@ class AttemptRemnants:
         self, workflow: Workflow, worker: WorkerEnd, ended: EndedAttempts, end: RemnantsEnd
     ) -> None:
         try:
-            end.processes += await self._end(workflow, worker, ended)
+            processes = await self._end(workflow, worker, ended)
         except SchedulerError as error:
             end.unsure |= dict.fromkeys(ended.attempts, str(error))
         else:
+            end.processes += processes  # not across an await: others add theirs meanwhile
             for job_id in ended.attempts:
                 end.unsure.pop(job_id)
 
