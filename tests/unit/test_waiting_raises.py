@@ -133,3 +133,12 @@ def test_others_are_not_raised(waiting: object) -> None:
 def test_none_is_raised(settings: RecoverySettings) -> None:
     seen = situation([failed(1)], waiting=[job(2, status=JobStatus.READY)])
     assert not planned(seen, settings).raises
+
+
+@pytest.mark.parametrize("unread", ["memory", "runtime"])
+def test_job_whose_requirements_cannot_be_read_is_left_as_it_is(unread: str) -> None:
+    """No row can be made for it: beside others there would be no end of rounds."""
+    row = replace(WRITTEN, id=4, name="small.run2.8g.PT1H", **{unread: None})
+    waiting = [job(2, status=JobStatus.READY, row=4)]
+    seen = situation([failed(1), failed(3, Cause.TIMEOUT)], waiting=waiting, rows=(row,))
+    assert not planned(seen).raises
