@@ -8,7 +8,7 @@ from tests.rigs.failed_kinds import NODE, WRITTEN, attempt, failed, job, situati
 from torc_watch.core.cause import Cause
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.kind_history import AttemptEnd
-from torc_watch.core.model import Dependent, JobStatus
+from torc_watch.core.model import Dependent, JobStatus, Requirements
 from torc_watch.core.plan_price import price_of
 from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import Plan, RecoverySettings
@@ -135,10 +135,12 @@ def test_none_is_raised(settings: RecoverySettings) -> None:
     assert not planned(seen, settings).raises
 
 
-@pytest.mark.parametrize("unread", ["memory", "runtime"])
-def test_job_whose_requirements_cannot_be_read_is_left_as_it_is(unread: str) -> None:
+@pytest.mark.parametrize(
+    "row",
+    [replace(WRITTEN, id=4, memory=None), replace(WRITTEN, id=4, runtime=None)],
+)
+def test_job_whose_requirements_cannot_be_read_is_left_as_it_is(row: Requirements) -> None:
     """No row can be made for it: beside others there would be no end of rounds."""
-    row = replace(WRITTEN, id=4, name="small.run2.8g.PT1H", **{unread: None})
     waiting = [job(2, status=JobStatus.READY, row=4)]
     seen = situation([failed(1), failed(3, Cause.TIMEOUT)], waiting=waiting, rows=(row,))
     assert not planned(seen).raises

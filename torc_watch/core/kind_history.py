@@ -27,7 +27,7 @@ class AttemptEnd(StrEnum):
     OTHER = "other"  # says nothing about the need
 
 
-_LACK = {
+LACK_ENDS = {
     SizedResource.MEMORY: AttemptEnd.OUT_OF_MEMORY,
     SizedResource.RUNTIME: AttemptEnd.OUT_OF_TIME,
 }
@@ -160,7 +160,7 @@ def _trial(attempt: SizedAttempt, resource: SizedResource) -> Trial | None:
     is_memory = resource is SizedResource.MEMORY
     limit = attempt.memory if is_memory else attempt.runtime
     used = measured_amount(attempt.peak if is_memory else attempt.ran)
-    lacked = attempt.end is _LACK[resource]
+    lacked = attempt.end is LACK_ENDS[resource]
     if not limit or limit < 0 or not (lacked or attempt.end is AttemptEnd.COMPLETED):
         return None
     return Trial(

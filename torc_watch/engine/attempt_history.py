@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from torc_watch.core.failed_attempts import attempt_of
 from torc_watch.core.findings import Finding
 from torc_watch.core.job_kind import KindKey, kind_key
-from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
+from torc_watch.core.kind_history import LACK_ENDS, SizedAttempt
 from torc_watch.core.model import JobStatus, Requirements, Workflow
 from torc_watch.core.sized_attempts import (
     ScoutStart,
@@ -18,7 +18,6 @@ from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.attempt_table import AttemptTable
 from torc_watch.torc.client import TorcClient
 
-_LACKS = (AttemptEnd.OUT_OF_MEMORY, AttemptEnd.OUT_OF_TIME)
 _Requests = Mapping[int, tuple[KindKey, Requirements]]  # by the job's ID
 
 
@@ -74,7 +73,7 @@ async def with_found(
 def lacking_kinds(workflow: Workflow, findings: Iterable[Finding]) -> frozenset[KindKey]:
     """The kinds of the jobs that lacked memory or run time."""
     failed = (attempt_of(workflow, each) for each in findings)
-    return frozenset(each.kind for each in failed if each.end in _LACKS)
+    return frozenset(each.kind for each in failed if each.end in LACK_ENDS.values())
 
 
 async def _completed(
