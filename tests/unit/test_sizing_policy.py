@@ -178,6 +178,9 @@ def test_scout_that_fails_frees_the_others_and_goes_again() -> None:
 
     assert (sizes[2].rule, sizes[2].request) == (SizingRule.SCOUT, 512 * GIB)
     assert {sizes[job].request for job in (0, 1, 3, 4)} == {16 * GIB}
+    assert sizing_sentences(history, lacks, list(sizes.values()))[2] == (
+        "train_*: train_2 went first with 64g, and failed; it goes again with 512g."
+    )
 
 
 def test_scout_that_fails_while_others_run_frees_those_that_wait() -> None:

@@ -65,7 +65,7 @@ def _sentence(
             most = _measured(history, history.largest_use)
             return f"{history.name}: one that completed used {most}; {_gets(history, group)}."
         case SizingRule.LADDER:
-            level = _amount(history, max(lack.level for lack, _ in group))
+            level = _measured(history, max(lack.level for lack, _ in group))
             lack = f"none is known to complete with more than {level}"
             return f"{history.name}: {lack}; {_gets(history, group)}."
         case SizingRule.AT_THE_CAP:
@@ -77,7 +77,11 @@ def _sentence(
 
 def _scout_sentence(history: KindHistory, group: Sequence[_Sized], limit: str) -> str:
     scout, sizing = next(each for each in group if each[1].rule is SizingRule.SCOUT)
-    goes = f"{scout.job_name} goes first with {_amount(history, sizing.request or 0)}"
+    request = _amount(history, sizing.request or 0)
+    if scout.round > 1:
+        went = f"{scout.job_name} went first with {limit}, and failed"
+        return f"{history.name}: {went}; it goes again with {request}."
+    goes = f"{scout.job_name} goes first with {request}"
     others = len(group) - 1
     waits = ", the other waits" if others == 1 else ", the others wait"
     end = f"{waits} for what it needs" if others else ""
