@@ -76,6 +76,18 @@ def test_step_starts_from_the_peak_where_that_is_above_the_limit() -> None:
     assert (size.rule, size.request) == (SizingRule.PEERS, 15 * GIB)
 
 
+def test_sentence_names_what_the_jobs_had_and_not_what_they_were_seen_to_use() -> None:
+    history = _history(*map(failed, range(5)))
+    lacks = [replace(lack(job), seen=10 * GIB) for job in range(5)]
+
+    (sentence,) = set(sizing_sentences(history, lacks, evidence_sizes(history, lacks)).values())
+
+    assert sentence == (
+        "train_*: 5 of 5 failed at 8g; train_2 goes first with 80g, the others wait for what it "
+        "needs."
+    )
+
+
 def test_scout_in_the_middle_does_not_depend_on_the_order_of_the_failures() -> None:
     history = _history(*map(failed, range(5, 10)))
 
@@ -166,6 +178,9 @@ def test_scout_that_fails_frees_the_others_and_goes_again() -> None:
 
     assert (sizes[2].rule, sizes[2].request) == (SizingRule.SCOUT, 512 * GIB)
     assert {sizes[job].request for job in (0, 1, 3, 4)} == {16 * GIB}
+    assert sizing_sentences(history, lacks, list(sizes.values()))[2] == (
+        "train_*: train_2 went first with 64g, and failed; it goes again with 512g."
+    )
 
 
 def test_scout_that_fails_while_others_run_frees_those_that_wait() -> None:
@@ -209,7 +224,7 @@ def test_job_that_failed_with_all_there_is_is_not_retried(sized: str) -> None:
 
     assert sizes == (Sizing(job_id=1, request=None, rule=SizingRule.AT_THE_CAP),)
     assert sizing_sentences(history, lacks, sizes)[1] == (
-        "train_*: 240g was not enough, and is all there is: no retry can help."
+        "train_*: 240g is all there is, and not enough: no retry can help."
     )
 
 

@@ -189,7 +189,7 @@ def _scout_name(lacks: Sequence[Lack], sizes: Sequence[Sizing], run: ScoutRun | 
 def _answer(short: _Short, sizing: Sizing, sentence: str | None, scout: str) -> Retry | Skip:
     finding, lack = short.finding, short.lack
     if sizing.rule is SizingRule.HELD:
-        return replace(skipped(finding, f"waits for what {scout} needs"), is_held=True)
+        return replace(skipped(finding, f"{scout} goes first"), is_held=True)
     if sizing.request is None:
         return skipped(finding, f"{short.cap.reason}: no retry can help")
     change = None if sizing.request == lack.asked else (lack.asked, sizing.request)
