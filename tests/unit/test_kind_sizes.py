@@ -74,6 +74,27 @@ def test_memory_that_was_not_measured_of_a_kind_is_not_lowered_for_it() -> None:
     assert not suggestion.is_least
 
 
+def test_kind_that_was_not_measured_keeps_no_more_than_it_requests() -> None:
+    """A scout's large request, say, is that of another kind, which has been measured."""
+    ended = [
+        _ended(1, peak=10 * GIB, row=replace(RAISED, memory=64 * GIB)),
+        _ended(2, peak=None, name="merge"),
+    ]
+
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [BIG])))
+
+    assert suggestion.memory == 12 * GIB
+
+
+def test_what_the_user_wrote_is_not_raised_where_it_is_enough() -> None:
+    row = replace(BIG, memory=100 * MIB, runtime=60)
+    ended = [_ended(1, peak=80 * MIB, seconds=4, row=row)]
+
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [row])))
+
+    assert (suggestion.memory, suggestion.runtime) == (100 * MIB, 60)
+
+
 def test_row_of_jobs_that_have_not_ended_is_not_lowered() -> None:
     ended = [_ended(1, peak=GIB)]
     waiting = replace(ended[0].job, id=2, name="merge", status=JobStatus.BLOCKED)
@@ -134,6 +155,14 @@ def test_table_has_a_row_for_memory_and_one_for_run_time() -> None:
 
     assert lines[1].split() == ["train_1", "1", "0", "memory", "8g", "1g", "1g", "1g"]
     assert "node hours" in lines[4]
+
+
+def test_attempts_of_one_job_that_were_not_measured_are_no_jobs() -> None:
+    ended = [_ended(1, peak=None, run_id=run_id) for run_id in (1, 2)]
+
+    *_, last = sizes_lines(42, kind_sizes(42, ended, [BIG]))
+
+    assert last.startswith("The memory of 2 attempts was not measured")
 
 
 def test_workflow_without_ended_jobs_has_no_sizes() -> None:

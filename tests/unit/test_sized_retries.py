@@ -54,7 +54,7 @@ def test_of_a_kind_that_fails_as_a_whole_one_goes_first() -> None:
     assert gib(answer) == {3: 64}
     assert [each.is_scout for each in answer.retries] == [True]
     assert held(answer) == [1, 2, 4, 5]
-    assert {each.reason for each in answer.left_alone} == {"waits for what train_3 needs"}
+    assert {each.reason for each in answer.left_alone} == {"train_3 goes first"}
     (sentence,) = answer.sizing
     assert sentence == (
         "train_*: 5 of 5 failed at 8g; train_3 goes first with 64g, "

@@ -60,7 +60,7 @@ def test_lines_of_a_kind_that_waits_for_one_of_its_jobs() -> None:
         "  Job 3 (train_3): OOM detected, increasing memory 8g -> 64g",
         "  Fixes: 1 OOM, 0 timeout",
         f"  {SENTENCE}",
-        f"  {HELD}: held: waits for what train_3 needs",
+        f"  {HELD}: held: train_3 goes first",
     ]
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -74,6 +74,18 @@ def test_step_starts_from_the_peak_where_that_is_above_the_limit() -> None:
     (size,) = evidence_sizes(history, [replace(lack(1), seen=10 * GIB)])
 
     assert (size.rule, size.request) == (SizingRule.PEERS, 15 * GIB)
+
+
+def test_sentence_names_what_the_jobs_had_and_not_what_they_were_seen_to_use() -> None:
+    history = _history(*map(failed, range(5)))
+    lacks = [replace(lack(job), seen=10 * GIB) for job in range(5)]
+
+    (sentence,) = set(sizing_sentences(history, lacks, evidence_sizes(history, lacks)).values())
+
+    assert sentence == (
+        "train_*: 5 of 5 failed at 8g; train_2 goes first with 80g, the others wait for what it "
+        "needs."
+    )
 
 
 def test_scout_in_the_middle_does_not_depend_on_the_order_of_the_failures() -> None:
@@ -166,6 +178,9 @@ def test_scout_that_fails_frees_the_others_and_goes_again() -> None:
 
     assert (sizes[2].rule, sizes[2].request) == (SizingRule.SCOUT, 512 * GIB)
     assert {sizes[job].request for job in (0, 1, 3, 4)} == {16 * GIB}
+    assert sizing_sentences(history, lacks, list(sizes.values()))[2] == (
+        "train_*: train_2 went first with 64g, and failed; it goes again with 512g."
+    )
 
 
 def test_scout_that_fails_while_others_run_frees_those_that_wait() -> None:
@@ -209,7 +224,7 @@ def test_job_that_failed_with_all_there_is_is_not_retried(sized: str) -> None:
 
     assert sizes == (Sizing(job_id=1, request=None, rule=SizingRule.AT_THE_CAP),)
     assert sizing_sentences(history, lacks, sizes)[1] == (
-        "train_*: 240g was not enough, and is all there is: no retry can help."
+        "train_*: 240g is all there is, and not enough: no retry can help."
     )
 
 
@@ -305,6 +320,25 @@ def test_sentence_names_the_evidence(trials: Sequence[tuple[float, int]], senten
     history, lacks = _history(failed(1), *peers), [lack(1)]
 
     assert sizing_sentences(history, lacks, evidence_sizes(history, lacks)) == {1: sentence}
+
+
+class _CountedTrials(tuple[Trial, ...]):  # noqa: SLOT001 - a count has to be kept
+    """How often somebody has gone through them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Trial]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_history_is_not_gone_through_once_for_each_job() -> None:
+    """Of a hundred thousand that failed, that takes a quarter of an hour."""
+    jobs = range(1000)
+    trials = _CountedTrials([*(failed(job) for job in jobs), done(2000, used=20, limit=24)])
+    history = replace(_history(), trials=trials)
+    evidence_sizes(history, [lack(job) for job in jobs])
+    assert trials.passes < 20
 
 
 def failed(job: int, *, limit: int = 8, is_scout: bool = False) -> Trial:

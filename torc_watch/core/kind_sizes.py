@@ -195,16 +195,22 @@ def _unused(ended: EndedJob) -> float:
 def _suggestion(
     name: str, kinds: Sequence[KindSizes], *, is_unfinished: bool
 ) -> SuggestedRequirements:
-    lacks = is_unfinished or any(kind.lacks_success for kind in kinds)
-    memory = _enough_memory(max(kind.memory.largest or 0 for kind in kinds))
-    runtime = _enough_runtime(max(kind.runtime.largest or 0 for kind in kinds))
+    unsure = [kind for kind in kinds if is_unfinished or kind.lacks_success]
+    written = kinds[0].written  # the same row of all of them
+    memory = _enough_memory(
+        max(kind.memory.largest or 0 for kind in kinds), written.memory if written else None
+    )
+    runtime = _enough_runtime(
+        max(kind.runtime.largest or 0 for kind in kinds), written.runtime if written else None
+    )
     # What failed, or was not measured, needs what it requests now, or more.
-    if lacks or not all(kind.memory.measured for kind in kinds):
-        memory = _at_least(memory, [size for kind in kinds for size in kind.requested_memory])
-    if lacks or not all(kind.runtime.measured for kind in kinds):
-        runtime = _at_least(runtime, [size for kind in kinds for size in kind.requested_runtime])
+    unsure_memory = [*unsure, *(kind for kind in kinds if not kind.memory.measured)]
+    unsure_runtime = [*unsure, *(kind for kind in kinds if not kind.runtime.measured)]
     return SuggestedRequirements(
-        name=root_name(name), memory=memory, runtime=runtime, is_least=lacks
+        name=root_name(name),
+        memory=_at_least(memory, [n for kind in unsure_memory for n in kind.requested_memory]),
+        runtime=_at_least(runtime, [n for kind in unsure_runtime for n in kind.requested_runtime]),
+        is_least=bool(unsure),
     )
 
 
@@ -212,16 +218,18 @@ def _at_least(enough: int | None, requested: Iterable[int]) -> int | None:
     return None if enough is None else max(enough, *requested, 0)
 
 
-def _enough_memory(largest: int) -> int | None:
+def _enough_memory(largest: int, written: int | None) -> int | None:
     if not largest:
         return None
     wanted = largest * _MEMORY_ROOM
-    return _up_to(wanted, _FINE if wanted < _SMALL else _COARSE)
+    return _up_to(wanted, _FINE if wanted < _SMALL else _COARSE, written)
 
 
-def _enough_runtime(longest: int) -> int | None:
-    return _up_to(longest * _RUNTIME_ROOM, _RUNTIME_STEP) if longest else None
+def _enough_runtime(longest: int, written: int | None) -> int | None:
+    return _up_to(longest * _RUNTIME_ROOM, _RUNTIME_STEP, written) if longest else None
 
 
-def _up_to(wanted: float, step: int) -> int:
-    return math.ceil(wanted / step) * step
+def _up_to(wanted: float, step: int, written: int | None) -> int:
+    """What the user wrote is not raised where it is enough."""
+    rounded = math.ceil(wanted / step) * step
+    return written if written is not None and wanted <= written <= rounded else rounded

@@ -75,7 +75,8 @@ def sized_retries(
         kind = evidence.kinds[key]
         found = _short(kind, resource, findings, evidence.failed, rows)
         short = [each if may_wait else each.at_once() for each in found]
-        answers |= _answers(kind, resource, short, situation.scout_runs.get(key))
+        run = situation.scout_runs.get(key) if resource is SizedResource.MEMORY else None
+        answers |= _answers(kind, resource, short, run)
     return answers
 
 
@@ -107,6 +108,7 @@ def _short(
     rows: SchedulerRows,
 ) -> Iterator[_Short]:
     lacked = kind.lacked(resource)
+    scouts = kind.scouts if resource is SizedResource.MEMORY else frozenset[int]()
     for finding in findings:
         job = finding.job
         limit, asked = _amounts(resource, failed[job.id], finding)
@@ -116,7 +118,7 @@ def _short(
         cap = request_cap(resource, job, finding.requirements, rows, above=max(limit, seen))
         if cap is None:
             continue
-        was_held = bool(kind.scouts) and job.id not in kind.scouts
+        was_held = bool(scouts) and job.id not in scouts
         lack = Lack(
             job_id=job.id,
             job_name=job.name,
@@ -187,7 +189,7 @@ def _scout_name(lacks: Sequence[Lack], sizes: Sequence[Sizing], run: ScoutRun | 
 def _answer(short: _Short, sizing: Sizing, sentence: str | None, scout: str) -> Retry | Skip:
     finding, lack = short.finding, short.lack
     if sizing.rule is SizingRule.HELD:
-        return replace(skipped(finding, f"waits for what {scout} needs"), is_held=True)
+        return replace(skipped(finding, f"{scout} goes first"), is_held=True)
     if sizing.request is None:
         return skipped(finding, f"{short.cap.reason}: no retry can help")
     change = None if sizing.request == lack.asked else (lack.asked, sizing.request)

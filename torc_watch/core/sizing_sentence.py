@@ -54,34 +54,38 @@ def _group(sizing: Sizing, *, has_scout: bool) -> _Group:
 def _sentence(
     history: KindHistory, rule: SizingRule, group: Sequence[_Sized], scout_run: ScoutRun | None
 ) -> str:
-    level = _amount(history, max(lack.level for lack, _ in group))
+    limit = _amount(history, max(lack.limit for lack, _ in group))
     match rule:
         case SizingRule.SCOUT:
-            return _scout_sentence(history, group, level)
+            return _scout_sentence(history, group, limit)
         case SizingRule.HELD:
             scout = scout_run.job_name if scout_run else "one of them"
-            return f"{_failed(history)} at {level}; {_wait(len(group))} for what {scout} needs."
+            return f"{_failed(history)} at {limit}; {_wait(len(group))} for what {scout} needs."
         case SizingRule.PEERS:
             most = _measured(history, history.largest_use)
             return f"{history.name}: one that completed used {most}; {_gets(history, group)}."
         case SizingRule.LADDER:
+            level = _measured(history, max(lack.level for lack, _ in group))
             lack = f"none is known to complete with more than {level}"
             return f"{history.name}: {lack}; {_gets(history, group)}."
         case SizingRule.AT_THE_CAP:
-            return (
-                f"{history.name}: {level} was not enough, and is all there is: no retry can help."
-            )
+            cap = _amount(history, max(lack.cap or lack.level for lack, _ in group))
+            return f"{history.name}: {cap} is all there is, and not enough: no retry can help."
         case SizingRule.MULTIPLIER:
             return ""
 
 
-def _scout_sentence(history: KindHistory, group: Sequence[_Sized], level: str) -> str:
+def _scout_sentence(history: KindHistory, group: Sequence[_Sized], limit: str) -> str:
     scout, sizing = next(each for each in group if each[1].rule is SizingRule.SCOUT)
-    goes = f"{scout.job_name} goes first with {_amount(history, sizing.request or 0)}"
+    request = _amount(history, sizing.request or 0)
+    if scout.round > 1:
+        went = f"{scout.job_name} went first with {limit}, and failed"
+        return f"{history.name}: {went}; it goes again with {request}."
+    goes = f"{scout.job_name} goes first with {request}"
     others = len(group) - 1
     waits = ", the other waits" if others == 1 else ", the others wait"
     end = f"{waits} for what it needs" if others else ""
-    return f"{_failed(history)} at {level}; {goes}{end}."
+    return f"{_failed(history)} at {limit}; {goes}{end}."
 
 
 def _failed(history: KindHistory) -> str:

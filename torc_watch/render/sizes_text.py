@@ -35,8 +35,8 @@ def sizes_lines(workflow_id: int, kinds: Sequence[KindSizes]) -> Iterator[str]:
     if unmeasured := sum(
         max(0, kind.attempts - kind.failed - kind.memory.measured) for kind in kinds
     ):
-        jobs = "1 job" if unmeasured == 1 else f"{unmeasured:,} jobs"
-        yield f"The memory of {jobs} was not measured: short jobs end before a sample."
+        attempts = "1 attempt" if unmeasured == 1 else f"{unmeasured:,} attempts"
+        yield f"The memory of {attempts} was not measured: short jobs end before a sample."
 
 
 def requirements_lines(
