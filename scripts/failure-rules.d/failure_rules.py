@@ -124,6 +124,8 @@ others run:
 
 - other causes than lack of memory or time; and interruptions as long as the allocation is there, or
   if a user canceled it;
+- a job that lacked memory in a workflow that does not limit the memory of its jobs
+  (`limit_resources: false`): it took that of its allocation, and needs a larger one;
 - a job without a result of its last attempt, whose worker may still run it, and a job with a
   failure handler of Torc, which counts its attempts;
 - a job for whose end an action of the workflow waits (`on_jobs_complete`), and one with a dependent

@@ -116,7 +116,7 @@ def ended(
     ],
 )
 def test_lack_and_interruptions_are_mended(cause: Cause, worker: WorkerEnd | None) -> None:
-    assert objection_to_cause(finding(cause), worker, ()) is None
+    assert objection_to_cause(finding(cause), worker, (), limits_memory=True) is None
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,16 @@ def test_lack_and_interruptions_are_mended(cause: Cause, worker: WorkerEnd | Non
     ],
 )
 def test_other_failures_wait(cause: Cause, worker: WorkerEnd | None, reason: str) -> None:
-    assert objection_to_cause(finding(cause), worker, ()) == reason
+    assert objection_to_cause(finding(cause), worker, (), limits_memory=True) == reason
 
 
 def test_allocation_that_recovery_canceled_is_no_objection() -> None:
-    assert objection_to_cause(finding(Cause.INTERRUPTED), ended(EndCause.CANCELED), {99}) is None
+    assert (
+        objection_to_cause(
+            finding(Cause.INTERRUPTED), ended(EndCause.CANCELED), {99}, limits_memory=True
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,3 +221,10 @@ def test_what_follows_from_a_job_keeps_it_in_its_run(
     child = Dependent(job_id=2, job_name="b", depends_on=1)
     waiting = [replace(JOB, id=2, status=status)] if status else []
     assert bound_jobs([child], waiting, counted) == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"), [(Cause.OOM, "its allocation has no more memory"), (Cause.TIMEOUT, None)]
+)
+def test_job_that_took_all_memory_of_its_allocation_waits(cause: Cause, reason: str | None) -> None:
+    assert objection_to_cause(finding(cause), None, (), limits_memory=False) == reason

@@ -99,12 +99,19 @@ def retried_in_vain(retries: int) -> str:
 
 
 def objection_to_cause(
-    finding: Finding, worker: WorkerEnd | None, ended_by_us: Collection[int]
+    finding: Finding,
+    worker: WorkerEnd | None,
+    ended_by_us: Collection[int],
+    *,
+    limits_memory: bool,
 ) -> str | None:
     """The same by what made it fail. ``worker`` is the end of the one that ran it, if known.
 
     ``ended_by_us`` are the scheduler's numbers of allocations that rounds of recovery canceled.
+    Unless the workflow ``limits_memory`` of its jobs, only a larger allocation has more for one.
     """
+    if finding.remedy is Remedy.RAISE_MEMORY and not limits_memory:
+        return "its allocation has no more memory"
     if finding.remedy in (Remedy.RAISE_MEMORY, Remedy.RAISE_RUNTIME):
         return None
     if finding.remedy is not Remedy.RETRY or not finding.cause.is_interruption:
