@@ -7,6 +7,7 @@ import pytest
 
 from tests.rigs.failed_kinds import NODE, WRITTEN, attempt, failed, job, situation
 from torc_watch.core.allocation import Admission
+from torc_watch.core.cause import Cause
 from torc_watch.core.kind_history import AttemptEnd
 from torc_watch.core.model import SLURM, JobStatus, SchedulerConfig
 from torc_watch.core.policy import plan
@@ -46,6 +47,16 @@ def test_waiting_job_leaves_it_where_a_peer_was_killed_with_all_it_has(
     answer = plan(seen, RecoverySettings())
     assert isinstance(answer, Plan)
     assert [each.memory for each in answer.raises] == [(8 * GIB, gib * GIB)]
+
+
+def test_cpus_are_those_of_the_partition_that_has_the_time() -> None:
+    nodes = (replace(NODES[0], runtime=3600), replace(NODES[1], num_cpus=64))
+    finding = failed(1, Cause.TIMEOUT, asked=replace(WRITTEN, num_cpus=12))
+    answer = plan(
+        situation([finding], **(CLUSTER | {"nodes": nodes})), RecoverySettings(cpu_multiplier=2.0)
+    )
+    assert isinstance(answer, Plan)
+    assert [(each.runtime, each.cpus) for each in answer.retries] == [((3600, 7200), (12, 24))]
 
 
 def test_job_that_no_node_can_run_does_not_keep_its_peers_from_their_sizes() -> None:
