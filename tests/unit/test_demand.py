@@ -373,9 +373,14 @@ def seen_with(nodes: tuple[NodeClass, ...], *findings: Finding, **more: Any) -> 
     )
 
 
-def test_job_that_outgrows_its_partition_goes_to_the_smallest_that_fits() -> None:
+@pytest.mark.parametrize("sizing", SizingPolicy)
+def test_job_that_outgrows_its_partition_goes_to_the_smallest_that_fits(
+    sizing: SizingPolicy,
+) -> None:
     findings = (failed(1, Cause.OOM, FULL), failed(2, Cause.OOM))
-    answer = planned(seen_with((STANDARD, PREEMPTIBLE, HUGE, OPEN_BIGMEM), *findings))
+    seen = seen_with((STANDARD, PREEMPTIBLE, HUGE, OPEN_BIGMEM), *findings)
+    answer = plan(seen, RecoverySettings(sizing=sizing))
+    assert isinstance(answer, Plan)
     assert [retry.memory for retry in answer.retries] == [
         (4000 * MIB, 6000 * MIB),
         (GIB, 3 * GIB // 2),

@@ -129,6 +129,30 @@ async def test_others_of_the_batch_do_not_wait_for_it(open_site: "OpenSite") -> 
         tasks.cancel_scope.cancel()
 
 
+async def test_what_several_allocations_had_left_is_counted_together(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are asked at the same time, and their answers take a moment."""
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(["other", "a", "b"], allocations=0)
+        first, second = [await start_worker(site, workflow_id, number) for number in (98, 99)]
+        await first.claim()
+        second.jobs = first.jobs
+        end_remnants, site.scheduler.remnants = site.scheduler.end_remnants, 3
+
+        async def end(number: int, attempts: EndedAttempts) -> int:
+            await anyio.sleep(0.1)
+            return await end_remnants(number, attempts)
+
+        monkeypatch.setattr(site.scheduler, "end_remnants", end)
+        await first.fail("a")
+        await second.fail("b")
+        tasks.start_soon(site.watch, workflow_id)
+        await anyio.sleep(5)
+        assert [each.processes for each in site.seen(events.RemnantsEnded)] == [6]
+        tasks.cancel_scope.cancel()
+
+
 @contextmanager
 def sleeping(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["/bin/sleep", "600"], env=environment) as process:

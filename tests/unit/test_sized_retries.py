@@ -126,6 +126,7 @@ def test_scout_that_runs_is_waited_for() -> None:
     [
         pytest.param(RecoverySettings(max_retries=1), 0, id="the only round"),
         pytest.param(RecoverySettings(max_retries=3), 2, id="the last one"),
+        pytest.param(RecoverySettings(max_retries=None), 0, id="one that the user asks for"),
         pytest.param(RecoverySettings(choice=JobChoice(memory=9 * GIB)), 0, id="as the user says"),
     ],
 )
@@ -230,9 +231,9 @@ def test_job_that_had_all_there_is_is_left_alone(finding: Finding, reason: str) 
     assert [each.reason for each in answer.left_alone] == [reason]
 
 
-def test_request_is_clamped_to_what_there_is() -> None:
-    finding = failed(1, peak_memory=200 * GIB)
-    assert gib(planned(situation([finding]))) == {1: 240}
+@pytest.mark.parametrize("peak", [200 * GIB, 479 * GIB // 2])
+def test_request_is_clamped_to_what_there_is(peak: int) -> None:
+    assert gib(planned(situation([failed(1, peak_memory=peak)]))) == {1: 240}
 
 
 def test_scout_does_not_go_where_the_next_step_is_all_there_is() -> None:
@@ -315,6 +316,15 @@ def test_chosen_job_is_sized_alone_and_what_the_user_says_is_the_least() -> None
     again = planned(replace(seen, attempts=(attempt(2, LACKED, run_id=0),)), more)
     assert gib(again) == {2: 100}
     assert again.sizing == ()
+
+
+def test_sentence_counts_only_the_jobs_that_the_user_chose() -> None:
+    past = [attempt(number, LACKED, run_id=0) for number in (1, 2)]
+    chosen = RecoverySettings(choice=JobChoice(jobs=("train_2",)))
+    answer = planned(situation(out_of_memory(1, 2), past), chosen)
+    assert answer.sizing == (
+        "train_*: none is known to complete with more than 8g; train_2 gets 16g.",
+    )
 
 
 def test_fixed_multipliers_do_as_ever() -> None:

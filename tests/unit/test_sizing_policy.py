@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -244,6 +244,14 @@ def test_fixed_policy_multiplies_as_the_tutorial_does() -> None:
     assert sizing_sentences(_history(failed(1)), [lack(1)], sizes) == {}
 
 
+def test_factor_that_is_no_binary_fraction_gives_the_exact_request() -> None:
+    history = _history(failed(1, limit=100))
+
+    (size,) = waiting_sizes(history, [WaitingJob(job_id=2, asked=100 * GIB)])
+
+    assert size.request == 110 * GIB
+
+
 def test_request_that_a_user_raised_by_hand_is_kept() -> None:
     (size,) = evidence_sizes(_history(failed(1)), [lack(1, asked=100)])
 
@@ -321,6 +329,25 @@ def test_sentence_names_the_evidence(trials: Sequence[tuple[float, int]], senten
     history, lacks = _history(failed(1), *peers), [lack(1)]
 
     assert sizing_sentences(history, lacks, evidence_sizes(history, lacks)) == {1: sentence}
+
+
+class _CountedTrials(tuple[Trial, ...]):  # noqa: SLOT001 - a count has to be kept
+    """How often somebody has gone through them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Trial]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_history_is_not_gone_through_once_for_each_job() -> None:
+    """Of a hundred thousand that failed, that takes a quarter of an hour."""
+    jobs = range(1000)
+    trials = _CountedTrials([*(failed(job) for job in jobs), done(2000, used=20, limit=24)])
+    history = replace(_history(), trials=trials)
+    evidence_sizes(history, [lack(job) for job in jobs])
+    assert trials.passes < 20
 
 
 def failed(job: int, *, limit: int = 8, is_scout: bool = False) -> Trial:

@@ -8,7 +8,7 @@ from tests.rigs.failed_kinds import NODE, WRITTEN, attempt, failed, job, situati
 from torc_watch.core.cause import Cause
 from torc_watch.core.job_choice import JobChoice
 from torc_watch.core.kind_history import AttemptEnd
-from torc_watch.core.model import Dependent, JobStatus
+from torc_watch.core.model import Dependent, JobStatus, Requirements
 from torc_watch.core.plan_price import price_of
 from torc_watch.core.policy import plan
 from torc_watch.core.recovery_round import Plan, RecoverySettings
@@ -67,6 +67,7 @@ def test_failures_of_earlier_rounds_count() -> None:
     findings = [failed(8, Cause.UNKNOWN)]
     answer = planned(situation(findings, past, waiting=[job(2, status=JobStatus.READY)]))
     assert [each.memory for each in answer.raises] == [(8 * GIB, 18_023 * MIB)]
+    assert price_of(answer).memory_factor == pytest.approx(2.2, rel=0.01)
 
 
 def test_ready_jobs_are_raised_where_no_run_starts() -> None:
@@ -132,3 +133,14 @@ def test_others_are_not_raised(waiting: object) -> None:
 def test_none_is_raised(settings: RecoverySettings) -> None:
     seen = situation([failed(1)], waiting=[job(2, status=JobStatus.READY)])
     assert not planned(seen, settings).raises
+
+
+@pytest.mark.parametrize(
+    "row",
+    [replace(WRITTEN, id=4, memory=None), replace(WRITTEN, id=4, runtime=None)],
+)
+def test_job_whose_requirements_cannot_be_read_is_left_as_it_is(row: Requirements) -> None:
+    """No row can be made for it: beside others there would be no end of rounds."""
+    waiting = [job(2, status=JobStatus.READY, row=4)]
+    seen = situation([failed(1), failed(3, Cause.TIMEOUT)], waiting=waiting, rows=(row,))
+    assert not planned(seen).raises

@@ -28,10 +28,7 @@ def decide_in_place(situation: Situation, settings: RecoverySettings) -> InPlace
     settled = frozenset(
         each.job_id for each in decided if isinstance(each, Skip) and not each.is_held
     )
-    attempts = {finding.job.id: finding.job.attempt for finding in situation.findings}
-    retries = tuple(
-        replace(each, attempt=attempts[each.job_id]) for each in decided if isinstance(each, Retry)
-    )
+    retries = tuple(each for each in decided if isinstance(each, Retry))
     raises = waiting_raises(situation, rows, settings)
     if not retries and not raises:
         return InPlaceDecision(settled=settled)

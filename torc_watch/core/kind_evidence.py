@@ -2,29 +2,23 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
 from torc_watch.core.failed_attempts import attempt_of
 from torc_watch.core.job_kind import KindKey
 from torc_watch.core.kind_history import (
-    AttemptEnd,
+    LACK_ENDS,
     KindHistory,
     SizedAttempt,
     SizedResource,
     by_kind,
     history_of,
-    measured_amount,
 )
 from torc_watch.core.model import Requirements
 from torc_watch.core.situation import Situation
-
-LACK_ENDS = {
-    SizedResource.MEMORY: AttemptEnd.OUT_OF_MEMORY,
-    SizedResource.RUNTIME: AttemptEnd.OUT_OF_TIME,
-}
-_AttemptKey = tuple[int, int, int]  # job, run, attempt
+from torc_watch.core.sized_attempts import key_of, with_news
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +64,12 @@ class WorkflowEvidence:
 
     @classmethod
     def of(cls, situation: Situation) -> Self:
-        known = {_key(each): each for each in situation.attempts}
+        known = {key_of(each): each for each in situation.attempts}
         failed: dict[int, SizedAttempt] = {}
         for finding in situation.findings:
             own = attempt_of(situation.workflow, finding)
-            own = _merged(known.get(_key(own)), own)
-            known[_key(own)] = failed[own.job_id] = own
+            own = with_news(known.get(key_of(own), own), own)
+            known[key_of(own)] = failed[own.job_id] = own
         rows = sorted(situation.requirements.values(), key=lambda row: row.memory or 0)
         written = {row.name: row for row in reversed(rows)}  # of one name, the smallest counts
         return cls(
@@ -87,21 +81,3 @@ class WorkflowEvidence:
             },
             failed=failed,
         )
-
-
-def _key(attempt: SizedAttempt) -> _AttemptKey:
-    return attempt.job_id, attempt.run_id, attempt.attempt
-
-
-def _merged(recorded: SizedAttempt | None, now: SizedAttempt) -> SizedAttempt:
-    """What was recorded knows the request of that time; a user may have changed it since."""
-    if recorded is None:
-        return now
-    return replace(
-        now,
-        memory=recorded.memory or now.memory,
-        runtime=recorded.runtime or now.runtime,
-        peak=measured_amount(now.peak) or recorded.peak,
-        ran=measured_amount(now.ran) or recorded.ran,
-        is_scout=recorded.is_scout,
-    )

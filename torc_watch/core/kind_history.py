@@ -27,7 +27,7 @@ class AttemptEnd(StrEnum):
     OTHER = "other"  # says nothing about the need
 
 
-_LACK = {
+LACK_ENDS = {
     SizedResource.MEMORY: AttemptEnd.OUT_OF_MEMORY,
     SizedResource.RUNTIME: AttemptEnd.OUT_OF_TIME,
 }
@@ -58,7 +58,8 @@ class Trial:
     """What an attempt says of the need for one resource.
 
     ``used`` is None if it was not measured; of a job that ``lacked`` the resource, it is a lower
-    bound of the need. A scout went first, with a large request, to show what its kind needs.
+    bound of the need. A scout went first, with a large request, to show how much memory its kind
+    needs: of its run time it is a trial like any other.
     """
 
     job_id: int
@@ -100,7 +101,7 @@ class KindHistory:
         """The jobs that lacked the resource at least once."""
         return frozenset(each.job_id for each in self.trials if each.lacked)
 
-    @property
+    @cached_property
     def lacking_share(self) -> float:
         """Of the jobs that ran, from 0 to 1."""
         return len(self.lacking) / len(self.bounds) if self.bounds else 0.0
@@ -110,7 +111,7 @@ class KindHistory:
         """The jobs that have ended as scouts."""
         return frozenset(each.job_id for each in self.trials if each.is_scout)
 
-    @property
+    @cached_property
     def has_completed_scout(self) -> bool:
         return any(each.is_scout and not each.lacked for each in self.trials)
 
@@ -159,9 +160,13 @@ def _trial(attempt: SizedAttempt, resource: SizedResource) -> Trial | None:
     is_memory = resource is SizedResource.MEMORY
     limit = attempt.memory if is_memory else attempt.runtime
     used = measured_amount(attempt.peak if is_memory else attempt.ran)
-    lacked = attempt.end is _LACK[resource]
+    lacked = attempt.end is LACK_ENDS[resource]
     if not limit or limit < 0 or not (lacked or attempt.end is AttemptEnd.COMPLETED):
         return None
     return Trial(
-        job_id=attempt.job_id, limit=limit, used=used, lacked=lacked, is_scout=attempt.is_scout
+        job_id=attempt.job_id,
+        limit=limit,
+        used=used,
+        lacked=lacked,
+        is_scout=attempt.is_scout and is_memory,
     )

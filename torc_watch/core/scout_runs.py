@@ -6,7 +6,7 @@ from datetime import datetime
 from torc_watch.core.job_kind import KindKey, kind_key
 from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
 from torc_watch.core.model import Job, JobStatus, Requirements
-from torc_watch.core.sized_attempts import ScoutStart
+from torc_watch.core.sized_attempts import ScoutStart, key_of
 from torc_watch.core.sizing_policy import ScoutRun
 
 _UNENDED = (JobStatus.BLOCKED, JobStatus.READY, JobStatus.PENDING, JobStatus.RUNNING)
@@ -16,7 +16,7 @@ def started_scouts(
     starts: Iterable[ScoutStart], attempts: Iterable[SizedAttempt], run_id: int
 ) -> frozenset[int]:
     """The IDs of the jobs that were started as scouts in this run and have not failed since."""
-    ended = {(each.job_id, each.run_id, each.attempt) for each in attempts}
+    ended = set(map(key_of, attempts))
     in_run = {(job_id, run) for job_id, run, _ in ended}
     return frozenset(
         each.job_id

@@ -65,8 +65,25 @@ def merged(
     for each in found:
         key = key_of(each)
         new = replace(each, is_scout=True) if key in scouts else each
-        by_key[key] = _with_news(by_key[key], new) if key in by_key else new
+        by_key[key] = with_news(by_key[key], new) if key in by_key else new
     return tuple(by_key.values())
+
+
+def with_news(before: SizedAttempt, new: SizedAttempt) -> SizedAttempt:
+    """An attempt of which there was a record ``before``.
+
+    A job's row may have more since, by us or a user; a scout stays one.
+    """
+    if before == new:
+        return before
+    return replace(
+        new,
+        memory=new.memory if before.memory is None else before.memory,
+        runtime=new.runtime if before.runtime is None else before.runtime,
+        peak=new.peak if measured_amount(new.peak) else before.peak,
+        ran=new.ran if measured_amount(new.ran) else before.ran,
+        is_scout=before.is_scout or new.is_scout,
+    )
 
 
 def news_of(known: Iterable[SizedAttempt], attempts: Sequence[SizedAttempt]) -> AttemptNews:
@@ -94,20 +111,6 @@ def scout_starts(plan: Plan) -> frozenset[ScoutStart]:
         )
         for each in plan.retries
         if each.is_scout
-    )
-
-
-def _with_news(before: SizedAttempt, new: SizedAttempt) -> SizedAttempt:
-    """A job's row may have more since, by us or a user; a scout stays one."""
-    if before == new:
-        return before
-    return replace(
-        new,
-        memory=new.memory if before.memory is None else before.memory,
-        runtime=new.runtime if before.runtime is None else before.runtime,
-        peak=new.peak if measured_amount(new.peak) else before.peak,
-        ran=new.ran if measured_amount(new.ran) else before.ran,
-        is_scout=before.is_scout or new.is_scout,
     )
 
 

@@ -75,7 +75,8 @@ def sized_retries(
         kind = evidence.kinds[key]
         found = _short(kind, resource, findings, evidence.failed, rows)
         short = [each if may_wait else each.at_once() for each in found]
-        answers |= _answers(kind, resource, short, situation.scout_runs.get(key))
+        run = situation.scout_runs.get(key) if resource is SizedResource.MEMORY else None
+        answers |= _answers(kind, resource, short, run)
     return answers
 
 
@@ -89,12 +90,12 @@ def _sized(findings: Iterable[Finding], settings: RecoverySettings) -> Iterator[
 
 
 def _may_wait(situation: Situation, settings: RecoverySettings) -> bool:
-    """Jobs that a user chose run at once, and there has to be a round for those that wait.
+    """Jobs that a user chose run at once, and another round has to follow for those that wait.
 
     Nor does one go first where nothing is known of the jobs that completed.
     """
     rounds = settings.max_retries
-    is_last = rounds is not None and situation.past.used + 1 >= rounds
+    is_last = rounds is None or situation.past.used + 1 >= rounds
     knows_peers = situation.attempts or not situation.counts.of(JobStatus.COMPLETED)
     return settings.choice is None and not is_last and bool(knows_peers)
 
@@ -107,6 +108,7 @@ def _short(
     rows: SchedulerRows,
 ) -> Iterator[_Short]:
     lacked = kind.lacked(resource)
+    scouts = kind.scouts if resource is SizedResource.MEMORY else frozenset[int]()
     for finding in findings:
         job = finding.job
         limit, asked = _amounts(resource, failed[job.id], finding)
@@ -116,7 +118,7 @@ def _short(
         cap = request_cap(resource, job, finding.requirements, rows, above=max(limit, seen))
         if cap is None:
             continue
-        was_held = bool(kind.scouts) and job.id not in kind.scouts
+        was_held = bool(scouts) and job.id not in scouts
         lack = Lack(
             job_id=job.id,
             job_name=job.name,

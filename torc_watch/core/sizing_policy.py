@@ -224,6 +224,7 @@ def _raised(history: KindHistory, lack: Lack, rule: SizingRule, factor: float) -
 def _request(history: KindHistory, wanted: float, asked: int, cap: int | None) -> int:
     """Never less than the user wrote or asks for now, and else never above the cap."""
     grid = _GRIDS[history.resource]
-    request = math.ceil(wanted / grid) * grid
+    steps = round(wanted / grid, 6)  # without it, 100g * 1.1 is a step above 110g
+    request = math.ceil(steps) * grid
     least = max(asked, history.request)
     return max(least, request if cap is None else min(request, cap))

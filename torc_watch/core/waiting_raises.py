@@ -33,7 +33,8 @@ def waiting_raises(
 ) -> tuple[Raise, ...]:
     """By the policy of the settings; none in a round for jobs that the user has chosen.
 
-    Of canceled jobs only those ``restarted``, by ID: they wait for one that runs again.
+    Of canceled jobs only those ``restarted``, by ID: they wait for one that runs again. No row can
+    be made for a job whose requirements cannot be read.
     """
     if settings.sizing is not SizingPolicy.EVIDENCE or settings.choice is not None:
         return ()
@@ -41,7 +42,7 @@ def waiting_raises(
     for job in situation.waiting:
         asked = situation.requirements.get(job.requirements_id or 0)
         starts = job.status in _WAITING or job.id in restarted
-        if asked is not None and starts and job.status in UNSTARTED:
+        if starts and asked and asked.memory is not None and asked.runtime is not None:
             key = kind_key(situation.workflow.id, job, asked)
             groups[key].append(_Waiting(job=job, asked=asked))
     if not groups:

@@ -1,11 +1,11 @@
 """What the attempts of a workflow have requested and used: those that failed, and their peers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from torc_watch.core.failed_attempts import attempt_of
 from torc_watch.core.findings import Finding
 from torc_watch.core.job_kind import KindKey, kind_key
-from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
+from torc_watch.core.kind_history import LACK_ENDS, SizedAttempt
 from torc_watch.core.model import JobStatus, Requirements, Workflow
 from torc_watch.core.sized_attempts import (
     ScoutStart,
@@ -18,7 +18,6 @@ from torc_watch.core.workflow_key import WorkflowIdentity
 from torc_watch.engine.attempt_table import AttemptTable
 from torc_watch.torc.client import TorcClient
 
-_LACKS = (AttemptEnd.OUT_OF_MEMORY, AttemptEnd.OUT_OF_TIME)
 _Requests = Mapping[int, tuple[KindKey, Requirements]]  # by the job's ID
 
 
@@ -61,14 +60,20 @@ async def with_found(
     ``with_peers`` also those of the jobs of these kinds that completed, which the server is asked
     for. Only reads. Raises ServerError.
     """
-    failed = [attempt_of(workflow, each) for each in findings]
-    kinds = frozenset(each.kind for each in failed if each.end in _LACKS)
+    kinds = lacking_kinds(workflow, findings)
     if not kinds:
         return tuple(known)
+    failed = (attempt_of(workflow, each) for each in findings)
     found = [each for each in failed if each.kind in kinds]
     if with_peers:
         found += await _completed(client, workflow.id, kinds)
     return merged(known, found, starts)
+
+
+def lacking_kinds(workflow: Workflow, findings: Iterable[Finding]) -> frozenset[KindKey]:
+    """The kinds of the jobs that lacked memory or run time."""
+    failed = (attempt_of(workflow, each) for each in findings)
+    return frozenset(each.kind for each in failed if each.end in LACK_ENDS.values())
 
 
 async def _completed(

@@ -21,7 +21,8 @@ from torc_watch.core.in_place_plan import without_retries
 from torc_watch.core.model import SLURM, Workflow
 from torc_watch.core.recovery_round import Plan
 from torc_watch.core.worker_end import WorkerEnd
-from torc_watch.engine.messages import EngineContext, InPlaceRecord, RecoveryRequest
+from torc_watch.engine.in_place_record import InPlaceRecord
+from torc_watch.engine.messages import EngineContext, RecoveryRequest
 from torc_watch.engine.worker_ends import find_worker_ends
 from torc_watch.schedulers.base import EndedAttempts
 from torc_watch.torc.concurrency import gather
@@ -118,10 +119,11 @@ class AttemptRemnants:
         self, workflow: Workflow, worker: WorkerEnd, ended: EndedAttempts, end: RemnantsEnd
     ) -> None:
         try:
-            end.processes += await self._end(workflow, worker, ended)
+            processes = await self._end(workflow, worker, ended)
         except SchedulerError as error:
             end.unsure |= dict.fromkeys(ended.attempts, str(error))
         else:
+            end.processes += processes  # not across an await: others add theirs meanwhile
             for job_id in ended.attempts:
                 end.unsure.pop(job_id)
 

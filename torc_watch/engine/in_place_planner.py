@@ -1,11 +1,13 @@
 """Plans the retries of failed jobs while others of their workflow run. Only reads."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 import anyio
 
+from torc_watch.core.errors import NotFound
 from torc_watch.core.findings import Finding
 from torc_watch.core.in_place_gate import bound_jobs
 from torc_watch.core.in_place_plan import InPlaceDecision, decide_in_place
@@ -18,7 +20,7 @@ from torc_watch.core.scheduler_choice import problem_with
 from torc_watch.core.scout_runs import scout_runs, started_scouts
 from torc_watch.core.situation import Situation
 from torc_watch.core.sizing_policy import ScoutRun, SizingPolicy
-from torc_watch.engine.attempt_history import AttemptHistory
+from torc_watch.engine.attempt_history import AttemptHistory, lacking_kinds
 from torc_watch.engine.messages import EngineContext, FailuresInPlace, PollResult
 from torc_watch.engine.planner import jobs_yet_to_run, scheduler_type_for, wanted_rows
 from torc_watch.torc.concurrency import gather
@@ -42,6 +44,7 @@ class InPlacePlanner:
         """
         situation = await self._situation(poll, failures, settings)
         if situation is None:
+            poll.watch.in_place.look_again = math.inf
             return None
         decision = decide_in_place(situation, settings)
         self._remember(poll, situation, decision)
@@ -104,16 +107,22 @@ class InPlacePlanner:
     async def _attempts(
         self, poll: PollResult, failures: FailuresInPlace, settings: RecoverySettings
     ) -> tuple[SizedAttempt, ...]:
-        """Recorded before the plan is. Peers are read again after others have completed."""
-        watch, completed = poll.watch, failures.counts.of(JobStatus.COMPLETED)
-        is_evidence = settings.sizing is SizingPolicy.EVIDENCE
+        """Recorded before the plan is.
+
+        Peers are read again after others have completed, and for further kinds.
+        """
+        workflow, record = poll.observation.workflow, poll.watch.in_place
+        findings = (*failures.findings, *failures.others)
+        completed = failures.counts.of(JobStatus.COMPLETED)
+        kinds = lacking_kinds(workflow, findings)
+        are_read = record.peers[0] == completed and kinds <= record.peers[1]
+        with_peers = settings.sizing is SizingPolicy.EVIDENCE and not are_read
         attempts = await self._sizes.record(
-            watch.identity,
-            poll.observation.workflow,
-            (*failures.findings, *failures.others),
-            with_peers=is_evidence and completed != watch.in_place.peers,
+            poll.watch.identity, workflow, findings, with_peers=with_peers
         )
-        watch.in_place.peers = completed
+        record.others.clear()
+        if with_peers:
+            record.peers = completed, kinds
         return attempts
 
     async def _scout_runs(
@@ -125,8 +134,16 @@ class InPlacePlanner:
         workflow = poll.observation.workflow
         starts = self._journal.attempts.scout_starts(poll.watch.identity)
         started = started_scouts(starts, attempts, workflow.run_id)
-        jobs = await gather([partial(self._client.get_job, job_id) for job_id in sorted(started)])
+        found = await gather([partial(self._job, job_id) for job_id in sorted(started)])
+        jobs = [job for job in found if job is not None]
         return scout_runs(jobs, rows, attempts, workflow_id=workflow.id, now=self._clock())
+
+    async def _job(self, job_id: int) -> Job | None:
+        """None where a user has deleted it."""
+        try:
+            return await self._client.get_job(job_id)
+        except NotFound:
+            return None
 
 
 def _as_requested_now(finding: Finding, rows: Mapping[int, Requirements]) -> Finding:

@@ -53,15 +53,17 @@ class InPlaceSearch:
         record, run_id = watch.in_place, poll.observation.workflow.run_id
         jobs = await self._failed_jobs(watch.workflow_id, counts)
         record.keep({(job.id, run_id, job.attempt): job for job in jobs})
-        new = [job for job in jobs if (job.id, run_id, job.attempt) not in record.known]
+        new = [job for job in jobs if not record.knows((job.id, run_id, job.attempt))]
         has_news = bool(new) and await self._look_at(new, poll)
         completed = counts.of(JobStatus.COMPLETED)
         is_due = completed != record.completed or anyio.current_time() >= record.look_again
         if not record.waiting or not (has_news or is_due):
             return None
-        record.completed, others, record.others = completed, record.others, ()
-        findings = tuple(record.waiting.values())
-        return FailuresInPlace(findings=findings, counts=counts, others=others)
+        record.completed = completed
+        record.look_again = anyio.current_time()  # unless a plan is made for them now
+        return FailuresInPlace(
+            findings=tuple(record.waiting.values()), counts=counts, others=tuple(record.others)
+        )
 
     async def _failed_jobs(self, workflow_id: int, counts: JobCounts) -> list[Job]:
         return [
@@ -109,7 +111,7 @@ class InPlaceSearch:
             worker = explained.workers.get(finding.job.id)
             if in_place_gate.objection_to_cause(finding, worker, ended):
                 record.settled.add(key)
-                record.others = (*record.others, finding)
+                record.others.append(finding)
             else:
                 record.waiting[key] = finding
         return bool(explained.findings)

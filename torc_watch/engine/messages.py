@@ -2,9 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from torc_watch.core.events import Event, Verdict, WatchEnded
 from torc_watch.core.findings import Finding
 from torc_watch.core.model import Allocation, Job, JobCounts
 from torc_watch.core.recovery_round import Plan, Postponement, RecoverySettings
-from torc_watch.core.sized_attempts import AttemptKey
 from torc_watch.core.suspect_success import Suspicion, suspects_text
 from torc_watch.core.workflow_key import WorkflowIdentity
+from torc_watch.engine.in_place_record import InPlaceRecord
 from torc_watch.engine.job_outputs import JobOutputs
 from torc_watch.engine.journal import Journal, WatchRecord
 from torc_watch.engine.room_probe import RoomProbe
@@ -96,47 +95,6 @@ class UnservedRecord:
     completed: int | None = None
     jobs: frozenset[int] = frozenset()
     fruitless: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class InPlaceRecord:
-    """What a watch remembers of jobs that failed while others run.
-
-    ``settled`` are attempts that wait until the workflow is at rest, ``waiting`` why those failed
-    that may run again before: they are looked at once more when other than ``completed`` jobs have
-    completed, or at ``look_again``, a time of the event loop, when a scout may be late. ``others``
-    are findings of settled attempts that are not in the journal yet; ``peers`` is how many jobs had
-    completed when these were read last. ``retried`` are the IDs of jobs for which nothing was
-    submitted since they were retried. ``is_on`` is whether any may be; ``told`` is the reported
-    reason why not.
-    """
-
-    settled: set[AttemptKey] = field(default_factory=set)
-    waiting: dict[AttemptKey, Finding] = field(default_factory=dict)
-    completed: int = 0
-    look_again: float = math.inf
-    others: tuple[Finding, ...] = ()
-    peers: int | None = None
-    retried: frozenset[int] = frozenset()
-    is_on: bool = False
-    told: str = ""
-
-    @property
-    def known(self) -> AbstractSet[AttemptKey]:
-        return self.settled | self.waiting.keys()
-
-    def settle(self, jobs: Collection[int]) -> None:
-        self.settled |= {key for key in self.waiting if key[0] in jobs}
-        self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
-
-    def keep(self, failed: Mapping[AttemptKey, Job]) -> None:
-        """Forgets all others. A user may have changed the requirements of these."""
-        self.settled &= failed.keys()
-        self.waiting = {
-            key: replace(each, job=failed[key])
-            for key, each in self.waiting.items()
-            if key in failed
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

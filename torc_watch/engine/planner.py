@@ -15,7 +15,6 @@ from torc_watch.core.model import (
     SLURM,
     Job,
     JobCounts,
-    JobStatus,
     SchedulerConfig,
     SchedulingAction,
     Workflow,
@@ -35,6 +34,7 @@ from torc_watch.core.scheduler_choice import SchedulerChoice, chosen_type, probl
 from torc_watch.core.scheduler_rows import overridden
 from torc_watch.core.situation import Situation
 from torc_watch.core.unserved_jobs import plan_more
+from torc_watch.core.waiting_raises import UNSTARTED
 from torc_watch.engine.messages import Diagnosis, UnservedJobs
 from torc_watch.engine.node_hour_count import count_node_hours
 from torc_watch.schedulers.cluster import Cluster, StatusCache
@@ -75,9 +75,6 @@ class RunningAllocations:
     now: datetime
     allocations: tuple[EndedAllocation, ...]
     specs: Mapping[int, AllocationSpec]
-
-
-_WAITING = (JobStatus.UNINITIALIZED, JobStatus.BLOCKED, JobStatus.READY, JobStatus.CANCELED)
 
 
 async def make_plan(
@@ -236,7 +233,7 @@ async def jobs_yet_to_run(
     return tuple(
         [
             job
-            for status in _WAITING
+            for status in UNSTARTED
             if counts.of(status)
             for job in await client.list_jobs(workflow_id, status)
         ]

@@ -111,7 +111,7 @@ async def test_timeout_gets_more_time_and_no_more_memory(open_site: "OpenSite") 
         await site.watch(workflow_id)
 
         row = (await site.requirements(workflow_id))["train"]
-        assert (row.memory, row.runtime) == (64 * MIB, 90)
+        assert (row.memory, row.runtime) == (64 * MIB, 120)
 
 
 async def test_allocations_are_like_the_last_ones(open_site: "OpenSite") -> None:
@@ -145,8 +145,8 @@ async def test_memory_is_never_lowered(open_site: "OpenSite") -> None:
 
         plans = [event.plan for event in site.seen(events.RecoveryPlanned)]
         raises = [retry.memory for plan in plans for retry in plan.retries]
-        assert raises == [(64 * MIB, 384 * MIB), (384 * MIB, 576 * MIB), (576 * MIB, 864 * MIB)]
-        assert (await site.requirements(workflow_id))["train"].memory == 864 * MIB
+        assert raises == [(64 * MIB, 384 * MIB), (384 * MIB, 768 * MIB), (768 * MIB, 3 * GIB)]
+        assert (await site.requirements(workflow_id))["train"].memory == 3 * GIB
 
 
 async def test_at_the_cap_it_is_handed_over(open_site: "OpenSite") -> None:
