@@ -80,7 +80,7 @@ def test_other_processes_are_left_alone(start: Start, difference: dict[str, str]
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8081/torc-service/v1", "", "http://no.invalid"])
 def test_attempt_of_perhaps_another_server_is_no_certainty(start: Start, url: str) -> None:
     start(JOB | {"TORC_API_URL": url})
-    with pytest.raises(SchedulerError, match="may be of one, or of another server"):
+    with pytest.raises(SchedulerError, match="may be one of them, or of a job of another server"):
         end_attempt_processes(ATTEMPTS)
     assert marked()
 
