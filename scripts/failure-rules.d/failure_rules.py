@@ -155,8 +155,8 @@ found whose program has cleared or changed its environment: what a nested `torc 
 not end, if the allocation's node failed, or if the job ran outside of Slurm on another machine, the
 job waits until the workflow is at rest. The log says why.
 
-`--no-in-place` lets all failed jobs wait until the workflow is at rest. `--in-place` also retries
-jobs in local allocations while others run.
+`--no-in-place` lets all failed jobs wait until the workflow is at rest, as `--policy fixed` does by
+itself. `--in-place` also retries jobs in local allocations while others run.
 
 ## Suspect successes
 

@@ -28,6 +28,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.return_code import ORPHANED
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.worker_end import WorkerEnd
 
 JOB = Job(id=1, name="a", command="true", status=JobStatus.FAILED, requirements_id=None, attempt=2)
@@ -171,18 +172,19 @@ def test_reasons_for_a_whole_workflow(
 
 
 @pytest.mark.parametrize(
-    ("in_place", "is_of_slurm", "expected"),
+    ("in_place", "is_of_slurm", "sizing", "expected"),
     [
-        (None, True, True),
-        (None, False, False),
-        (True, False, True),
-        (False, True, False),
+        (None, True, SizingPolicy.EVIDENCE, True),
+        (None, True, SizingPolicy.FIXED, False),
+        (None, False, SizingPolicy.EVIDENCE, False),
+        (True, False, SizingPolicy.FIXED, True),
+        (False, True, SizingPolicy.EVIDENCE, False),
     ],
 )
-def test_by_default_it_is_for_workflows_in_slurm(
-    in_place: bool | None, is_of_slurm: bool, expected: bool
+def test_by_default_it_is_for_requests_by_evidence_in_slurm(
+    in_place: bool | None, is_of_slurm: bool, sizing: SizingPolicy, expected: bool
 ) -> None:
-    settings = RecoverySettings(in_place=in_place)
+    settings = RecoverySettings(in_place=in_place, sizing=sizing)
     assert is_wanted(settings, is_of_slurm=is_of_slurm) is expected
     assert not is_wanted(replace(settings, max_retries=0), is_of_slurm=is_of_slurm)
 

@@ -21,6 +21,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.return_code import ORPHANED
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.worker_end import WorkerEnd
 
 FAILED_IN_PLACE = (JobStatus.FAILED, JobStatus.TERMINATED)
@@ -37,10 +38,14 @@ class LastAttempt:
 
 
 def is_wanted(settings: RecoverySettings, *, is_of_slurm: bool) -> bool:
-    """Allocations on this machine wait in no queue: there a round comes soon enough."""
+    """Allocations on this machine wait in no queue: there a round comes soon enough.
+
+    Nor is it the default with the user's multipliers, by which all is as `torc watch` does it.
+    """
     if settings.max_retries == 0:
         return False
-    return is_of_slurm if settings.in_place is None else settings.in_place
+    by_default = is_of_slurm and settings.sizing is SizingPolicy.EVIDENCE
+    return by_default if settings.in_place is None else settings.in_place
 
 
 def why_off(settings: RecoverySettings, workflow: Workflow, *, is_tested: bool) -> str:
