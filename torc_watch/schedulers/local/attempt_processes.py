@@ -33,7 +33,9 @@ def end_attempt_processes(attempts: EndedAttempts) -> int:
             raise SchedulerError(f"Processes do not end on {socket.gethostname()}.")
         ended += found
     if strangers:
-        raise SchedulerError(f"Process {min(strangers)} may be one of them, or of a job of another server.")
+        raise SchedulerError(
+            f"Process {min(strangers)} may be one of them, or of a job of another server."
+        )
     return ended
 
 
