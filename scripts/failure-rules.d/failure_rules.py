@@ -124,16 +124,20 @@ others run:
 
 - other causes than lack of memory or time; and interruptions as long as the allocation is there, or
   if a user canceled it;
+- a job that lacked memory in a workflow that does not limit the memory of its jobs
+  (`limit_resources: false`): it took that of its allocation, and needs a larger one;
 - a job without a result of its last attempt, whose worker may still run it, and a job with a
   failure handler of Torc, which counts its attempts;
 - a job for whose end an action of the workflow waits (`on_jobs_complete`), and one with a dependent
   that its failure did not hold back (`cancel_on_blocking_job_failure: false`);
-- a job that is held until the scout of its kind has shown what that needs; it follows when the
-  scout has ended, or runs for more than twice as long as it did itself;
 - a job of which processes may be left (below);
 - all jobs where nothing else runs or is ready;
 - all jobs of a workflow with `use_pending_failed`, of a watch whose plans wait for approval, and on
   servers that torc-watch was not tested with; the log and `status` say so.
+
+Jobs that are held until one of their kind has shown what that needs follow when it has ended, or
+runs for more than twice as long as any of them did. If a user cancels or deletes it, another one
+goes first.
 
 Torc cancels the jobs that depend on a failed one. Those that were canceled for that alone wait
 again for the job that is retried; those behind another failure stay canceled. A job that you reset
@@ -151,8 +155,8 @@ found whose program has cleared or changed its environment: what a nested `torc 
 not end, if the allocation's node failed, or if the job ran outside of Slurm on another machine, the
 job waits until the workflow is at rest. The log says why.
 
-`--no-in-place` lets all failed jobs wait until the workflow is at rest. `--in-place` also retries
-jobs in local allocations while others run.
+`--no-in-place` lets all failed jobs wait until the workflow is at rest, as `--policy fixed` does by
+itself. `--in-place` also retries jobs in local allocations while others run.
 
 ## Suspect successes
 

@@ -35,7 +35,7 @@ def test_tutorial(torc: TorcOnSlurm, ours: TorcWatchd) -> None:
     workflow_id = slurm_workflows.tutorial(torc)
 
     with ours.daemon():
-        ours.run("add", workflow_id, "--auto-recover")
+        ours.run("add", workflow_id, "--auto-recover", "--no-in-place")
         assert ours.wait_for_verdicts(workflow_id) == {workflow_id: "succeeded"}
 
     assert set(torc.statuses(workflow_id).values()) == {"completed"}

@@ -90,7 +90,7 @@ def test_tutorial_as_it_is_typed(watchd: TorcWatchd) -> None:
     (torc.folder / "torc.toml").write_text("[client.slurm]\npoll_interval = 3\n")
 
     printed = watchd.run("submit-slurm", "--account", "project", "workflow.yaml")
-    found = watchd.watch(1, "--max-retries", "3", "--show-job-counts")
+    found = watchd.watch(1, "--max-retries", "3", "--show-job-counts", "--policy", "fixed")
 
     created = r"Created workflow 1 with 100 jobs\nSubmitted to Slurm with \d+ allocations\n"
     assert re.fullmatch(created, printed)

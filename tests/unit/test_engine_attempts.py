@@ -1,6 +1,7 @@
 """Rounds record the attempts of the kinds that lacked something, and plan with all of them."""
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,6 +13,7 @@ from torc_watch.core import policy
 from torc_watch.core.errors import JournalError
 from torc_watch.core.events import Verdict
 from torc_watch.core.kind_history import AttemptEnd, SizedAttempt
+from torc_watch.core.model import StepUsage
 from torc_watch.core.recovery_round import RecoverySettings
 from torc_watch.core.situation import Situation
 from torc_watch.core.sizing_policy import SizingPolicy
@@ -24,6 +26,7 @@ from torc_watch.engine.failure_search import FailureSearch
 from torc_watch.engine.journal import Journal
 from torc_watch.engine.messages import Diagnosis
 from torc_watch.torc import pagination
+from torc_watch.torc.client import TorcClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,3 +307,23 @@ async def test_workflow_of_a_server_that_was_set_up_anew_has_a_history_of_its_ow
             shutil.rmtree(site.directory / "server")
     assert workflows == [1, 1]
     assert [len(each.attempts) for each in situations] == [1, 1]
+
+
+async def test_what_slurm_measured_of_peers_counts_where_it_is_more(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch, situations: list[Situation]
+) -> None:
+    async with open_site() as site:
+        site.scheduler.endings = {"train_1": [OOM], "train_2": [FINE], "train_3": [FINE]}
+        workflow_id = await site.submit([*site.scheduler.endings])
+        ids = {job.name: job.id for job in await site.client.list_jobs(workflow_id)}
+
+        async def usage(_client: TorcClient, _workflow_id: int) -> list[StepUsage]:
+            step = StepUsage(
+                job_id=ids["train_2"], run_id=1, attempt=1, peak_memory=60 * MIB, nodes="n1"
+            )
+            return [step, replace(step, job_id=ids["train_3"], peak_memory=MIB)]
+
+        monkeypatch.setattr(TorcClient, "list_step_usage", usage)
+        await site.watch(workflow_id)
+        peaks = {each.job_id: each.peak for each in situations[0].attempts}
+        assert (peaks[ids["train_2"]], peaks[ids["train_3"]]) == (60 * MIB, 40 * MIB)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.looptime
 
 LACK: "Ending" = (137, 80 * MIB, 10.0)  # of memory
 LONG: "Ending" = (0, None, 600.0)
-FIXED = RecoverySettings(sizing=SizingPolicy.FIXED)
+FIXED = RecoverySettings(sizing=SizingPolicy.FIXED, in_place=True)
 BOTH_VERSIONS = pytest.mark.parametrize("api_version", ["0.12", "1.0"])
 
 

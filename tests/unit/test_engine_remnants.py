@@ -107,6 +107,18 @@ async def test_job_of_which_something_may_be_left_waits_for_rest(open_site: "Ope
         assert ("a", 2, 0) in await site.results(workflow_id)
 
 
+async def test_kind_waits_for_rest_with_its_scout(open_site: "OpenSite") -> None:
+    names = [f"a{number}" for number in range(5)]
+    async with watched_with_worker(open_site, ["other", *names]) as (site, workflow_id, worker):
+        site.scheduler.why_unsure = "srun did not answer"
+        for name in names:
+            await worker.fail(name)
+        await anyio.sleep(600)
+        found = await statuses(site, workflow_id)
+        assert {found[name] for name in names} == {WAITS}
+        assert len(looks(site)) == 1
+
+
 async def test_others_of_the_batch_do_not_wait_for_it(open_site: "OpenSite") -> None:
     async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
         workflow_id = await site.submit(["other", "a", "b"], allocations=0)

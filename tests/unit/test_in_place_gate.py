@@ -28,6 +28,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.return_code import ORPHANED
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.worker_end import WorkerEnd
 
 JOB = Job(id=1, name="a", command="true", status=JobStatus.FAILED, requirements_id=None, attempt=2)
@@ -116,7 +117,7 @@ def ended(
     ],
 )
 def test_lack_and_interruptions_are_mended(cause: Cause, worker: WorkerEnd | None) -> None:
-    assert objection_to_cause(finding(cause), worker, ()) is None
+    assert objection_to_cause(finding(cause), worker, (), limits_memory=True) is None
 
 
 @pytest.mark.parametrize(
@@ -133,11 +134,16 @@ def test_lack_and_interruptions_are_mended(cause: Cause, worker: WorkerEnd | Non
     ],
 )
 def test_other_failures_wait(cause: Cause, worker: WorkerEnd | None, reason: str) -> None:
-    assert objection_to_cause(finding(cause), worker, ()) == reason
+    assert objection_to_cause(finding(cause), worker, (), limits_memory=True) == reason
 
 
 def test_allocation_that_recovery_canceled_is_no_objection() -> None:
-    assert objection_to_cause(finding(Cause.INTERRUPTED), ended(EndCause.CANCELED), {99}) is None
+    assert (
+        objection_to_cause(
+            finding(Cause.INTERRUPTED), ended(EndCause.CANCELED), {99}, limits_memory=True
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,18 +172,19 @@ def test_reasons_for_a_whole_workflow(
 
 
 @pytest.mark.parametrize(
-    ("in_place", "is_of_slurm", "expected"),
+    ("in_place", "is_of_slurm", "sizing", "expected"),
     [
-        (None, True, True),
-        (None, False, False),
-        (True, False, True),
-        (False, True, False),
+        (None, True, SizingPolicy.EVIDENCE, True),
+        (None, True, SizingPolicy.FIXED, False),
+        (None, False, SizingPolicy.EVIDENCE, False),
+        (True, False, SizingPolicy.FIXED, True),
+        (False, True, SizingPolicy.EVIDENCE, False),
     ],
 )
-def test_by_default_it_is_for_workflows_in_slurm(
-    in_place: bool | None, is_of_slurm: bool, expected: bool
+def test_by_default_it_is_for_requests_by_evidence_in_slurm(
+    in_place: bool | None, is_of_slurm: bool, sizing: SizingPolicy, expected: bool
 ) -> None:
-    settings = RecoverySettings(in_place=in_place)
+    settings = RecoverySettings(in_place=in_place, sizing=sizing)
     assert is_wanted(settings, is_of_slurm=is_of_slurm) is expected
     assert not is_wanted(replace(settings, max_retries=0), is_of_slurm=is_of_slurm)
 
@@ -216,3 +223,10 @@ def test_what_follows_from_a_job_keeps_it_in_its_run(
     child = Dependent(job_id=2, job_name="b", depends_on=1)
     waiting = [replace(JOB, id=2, status=status)] if status else []
     assert bound_jobs([child], waiting, counted) == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"), [(Cause.OOM, "its allocation has no more memory"), (Cause.TIMEOUT, None)]
+)
+def test_job_that_took_all_memory_of_its_allocation_waits(cause: Cause, reason: str | None) -> None:
+    assert objection_to_cause(finding(cause), None, (), limits_memory=False) == reason

@@ -65,6 +65,14 @@ def test_of_a_kind_that_did_not_complete_no_less_is_suggested() -> None:
     assert suggestion.memory == 8 * GIB
 
 
+def test_of_a_kind_that_did_not_complete_more_is_suggested_than_it_was_seen_to_use() -> None:
+    ended = [_ended(1, peak=GIB), _ended(2, peak=10 * GIB, status=FAILED)]
+
+    (suggestion,) = suggested(WorkflowSizes(kinds=kind_sizes(42, ended, [BIG])))
+
+    assert suggestion.memory == 12 * GIB
+
+
 def test_memory_that_was_not_measured_of_a_kind_is_not_lowered_for_it() -> None:
     ended = [_ended(1, peak=GIB), _ended(2, peak=None, name="merge")]
 

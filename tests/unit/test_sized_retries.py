@@ -116,7 +116,10 @@ def test_scout_that_runs_is_waited_for() -> None:
         [attempt(3, LACKED)],
         scout_runs={KIND: run},
     )
-    assert held(planned(before)) == [1, 2, 4, 5]
+    waiting = planned(before)
+    assert held(waiting) == [1, 2, 4, 5]
+    reasons = {each.reason for each in waiting.left_alone if each.is_held}
+    assert reasons == {"train_3 goes first"}
     released = planned(replace(before, scout_runs={KIND: late}))
     assert gib(released) == dict.fromkeys((1, 2, 4, 5), 12)
 
@@ -196,6 +199,10 @@ def test_what_was_seen_of_the_job_counts(peak: int | None, line: str, after: flo
     clue = Clue(rule="r", cause=Cause.OOM, weight=Weight.FATAL, says="", line=line, file="x.e")
     answer = planned(situation([failed(1, peak_memory=peak, clue=clue)]))
     assert gib(answer) == {1: after}
+
+
+def test_peak_that_only_the_journal_knows_counts() -> None:
+    assert gib(planned(situation([failed(1)], [attempt(1, LACKED, used=20)]))) == {1: 30}
 
 
 def test_jobs_seen_to_need_about_the_same_share_a_row() -> None:

@@ -88,6 +88,15 @@ def test_sentence_names_what_the_jobs_had_and_not_what_they_were_seen_to_use() -
     )
 
 
+def test_sentence_of_jobs_that_had_different_limits() -> None:
+    history = _history(*map(failed, range(5)))
+    lacks = [lack(job, limit=8 + job) for job in range(5)]
+
+    sentences = sizing_sentences(history, lacks, evidence_sizes(history, lacks))
+
+    assert sentences[0].startswith("train_*: 5 of 5 failed at up to 12g; train_2 goes first")
+
+
 def test_scout_in_the_middle_does_not_depend_on_the_order_of_the_failures() -> None:
     history = _history(*map(failed, range(5, 10)))
 

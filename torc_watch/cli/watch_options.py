@@ -172,7 +172,7 @@ _WATCH_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--in-place/--no-in-place",
             help="Whether jobs are retried while others of the workflow run. "
-            "[default: where that is safe]",
+            "[default: in Slurm, with --policy evidence, where that is safe]",
             show_default=False,
         ),
     ],

@@ -21,6 +21,7 @@ from torc_watch.core.model import (
 )
 from torc_watch.core.recovery_round import ApprovalLimits, RecoverySettings
 from torc_watch.core.return_code import ORPHANED
+from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.worker_end import WorkerEnd
 
 FAILED_IN_PLACE = (JobStatus.FAILED, JobStatus.TERMINATED)
@@ -37,10 +38,14 @@ class LastAttempt:
 
 
 def is_wanted(settings: RecoverySettings, *, is_of_slurm: bool) -> bool:
-    """Allocations on this machine wait in no queue: there a round comes soon enough."""
+    """Allocations on this machine wait in no queue: there a round comes soon enough.
+
+    Nor is it the default with the user's multipliers, by which all is as `torc watch` does it.
+    """
     if settings.max_retries == 0:
         return False
-    return is_of_slurm if settings.in_place is None else settings.in_place
+    by_default = is_of_slurm and settings.sizing is SizingPolicy.EVIDENCE
+    return by_default if settings.in_place is None else settings.in_place
 
 
 def why_off(settings: RecoverySettings, workflow: Workflow, *, is_tested: bool) -> str:
@@ -99,12 +104,19 @@ def retried_in_vain(retries: int) -> str:
 
 
 def objection_to_cause(
-    finding: Finding, worker: WorkerEnd | None, ended_by_us: Collection[int]
+    finding: Finding,
+    worker: WorkerEnd | None,
+    ended_by_us: Collection[int],
+    *,
+    limits_memory: bool,
 ) -> str | None:
     """The same by what made it fail. ``worker`` is the end of the one that ran it, if known.
 
     ``ended_by_us`` are the scheduler's numbers of allocations that rounds of recovery canceled.
+    Unless the workflow ``limits_memory`` of its jobs, only a larger allocation has more for one.
     """
+    if finding.remedy is Remedy.RAISE_MEMORY and not limits_memory:
+        return "its allocation has no more memory"
     if finding.remedy in (Remedy.RAISE_MEMORY, Remedy.RAISE_RUNTIME):
         return None
     if finding.remedy is not Remedy.RETRY or not finding.cause.is_interruption:

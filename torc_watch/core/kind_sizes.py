@@ -38,7 +38,7 @@ class MeasuredNeed:
 class KindSizes:
     """``written`` is the row of requirements as the user wrote it, None if the server has it no
     longer; ``requested`` are the distinct amounts of memory and of run time that its jobs request
-    now, ascending.
+    now, ascending. ``failed_peak`` is the largest peak of a failed attempt, 0 if none was measured.
 
     ``failed_node_hours`` is the time of failed attempts, times their nodes;
     ``unused_node_hours`` that of completed ones, times the share of their memory that they left
@@ -56,6 +56,7 @@ class KindSizes:
     requested_runtime: tuple[int, ...]
     memory: MeasuredNeed
     runtime: MeasuredNeed
+    failed_peak: int
     failed_node_hours: float
     unused_node_hours: float
 
@@ -157,6 +158,9 @@ def _sizes(
         requested_runtime=tuple(sorted({row.runtime for row in rows if row.runtime})),
         memory=_need(each.result.peak_memory for each in completed),
         runtime=_need(each.result.exec_seconds for each in completed),
+        failed_peak=max(
+            (measured_amount(each.result.peak_memory) or 0 for each in failed), default=0
+        ),
         failed_node_hours=sum(_node_hours(each) for each in failed),
         unused_node_hours=sum(_node_hours(each) * _unused(each) for each in completed),
     )
@@ -206,9 +210,12 @@ def _suggestion(
     # What failed, or was not measured, needs what it requests now, or more.
     unsure_memory = [*unsure, *(kind for kind in kinds if not kind.memory.measured)]
     unsure_runtime = [*unsure, *(kind for kind in kinds if not kind.runtime.measured)]
+    peaks = [_enough_memory(kind.failed_peak, None) or 0 for kind in unsure]
     return SuggestedRequirements(
         name=root_name(name),
-        memory=_at_least(memory, [n for kind in unsure_memory for n in kind.requested_memory]),
+        memory=_at_least(
+            memory, [*peaks, *(n for kind in unsure_memory for n in kind.requested_memory)]
+        ),
         runtime=_at_least(runtime, [n for kind in unsure_runtime for n in kind.requested_runtime]),
         is_least=bool(unsure),
     )

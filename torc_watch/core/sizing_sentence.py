@@ -54,7 +54,7 @@ def _group(sizing: Sizing, *, has_scout: bool) -> _Group:
 def _sentence(
     history: KindHistory, rule: SizingRule, group: Sequence[_Sized], scout_run: ScoutRun | None
 ) -> str:
-    limit = _amount(history, max(lack.limit for lack, _ in group))
+    limit = _limit(history, [lack.limit for lack, _ in group])
     match rule:
         case SizingRule.SCOUT:
             return _scout_sentence(history, group, limit)
@@ -86,6 +86,11 @@ def _scout_sentence(history: KindHistory, group: Sequence[_Sized], limit: str) -
     waits = ", the other waits" if others == 1 else ", the others wait"
     end = f"{waits} for what it needs" if others else ""
     return f"{_failed(history)} at {limit}; {goes}{end}."
+
+
+def _limit(history: KindHistory, limits: Sequence[int]) -> str:
+    most = _amount(history, max(limits))
+    return f"up to {most}" if min(limits) < max(limits) else most
 
 
 def _failed(history: KindHistory) -> str:

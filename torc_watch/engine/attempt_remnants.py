@@ -65,9 +65,10 @@ class AttemptRemnants:
             self._context.report(
                 events.RemnantsUnclear(workflow_id=plan.workflow_id, jobs=jobs, reason=reason)
             )
-        if end.unsure:
-            watch.in_place.settle(end.unsure.keys())
-            watch.in_place.look_again = anyio.current_time()  # at those that wait for one of them
+        scouts = {each.job_id for each in plan.retries if each.is_scout}
+        # Those that would wait for a scout wait for it at rest: else each would be the next scout.
+        kin = watch.in_place.kin_of(scouts & end.unsure.keys())
+        watch.in_place.settle(end.unsure.keys() | kin)
 
     async def end(self, workflow: Workflow, plan: Plan) -> RemnantsEnd:
         """Ends what is left of the attempts that a plan retries. May be repeated.

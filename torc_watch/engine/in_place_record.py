@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from torc_watch.core.findings import Finding
-from torc_watch.core.job_kind import KindKey
+from torc_watch.core.job_kind import KindKey, kind_key
 from torc_watch.core.model import Job
 from torc_watch.core.sized_attempts import AttemptKey
 
@@ -38,6 +38,11 @@ class InPlaceRecord:
         self.settled |= {key for key in self.waiting if key[0] in jobs}
         self.waiting = {key: each for key, each in self.waiting.items() if key[0] not in jobs}
 
+    def kin_of(self, jobs: Collection[int]) -> frozenset[int]:
+        """The IDs of all that wait and are of a kind with one of these."""
+        kinds = {_kind(each) for key, each in self.waiting.items() if key[0] in jobs}
+        return frozenset(key[0] for key, each in self.waiting.items() if _kind(each) in kinds)
+
     def keep(self, failed: Mapping[AttemptKey, Job]) -> None:
         """Forgets all others. A user may have changed the requirements of these."""
         self.settled &= failed.keys()
@@ -46,3 +51,8 @@ class InPlaceRecord:
             for key, each in self.waiting.items()
             if key in failed
         }
+
+
+def _kind(finding: Finding) -> KindKey:
+    """Within one workflow."""
+    return kind_key(0, finding.job, finding.requirements)

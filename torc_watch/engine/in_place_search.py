@@ -7,7 +7,7 @@ import anyio
 
 from torc_watch.core import events, in_place_gate
 from torc_watch.core.in_place_gate import FAILED_IN_PLACE, LastAttempt
-from torc_watch.core.model import SLURM, Job, JobCounts, JobResult, JobStatus
+from torc_watch.core.model import SLURM, Job, JobCounts, JobResult, JobStatus, Workflow
 from torc_watch.engine.failure_search import ExplainedJobs, FailureSearch
 from torc_watch.engine.messages import (
     EngineContext,
@@ -88,7 +88,7 @@ class InPlaceSearch:
             else:
                 eligible.append(job)
         explained = await self._explain(eligible, results, poll)
-        return self._sort(explained, watch, run_id)
+        return self._sort(explained, watch, poll.observation.workflow)
 
     async def _results(self, workflow_id: int, jobs: Iterable[Job]) -> dict[int, JobResult]:
         return {
@@ -103,13 +103,15 @@ class InPlaceSearch:
         output_dir = poll.watch.request.output_dir
         return await self._search.explain(poll.observation, jobs, results, output_dir)
 
-    def _sort(self, explained: ExplainedJobs, watch: Watch, run_id: int) -> bool:
+    def _sort(self, explained: ExplainedJobs, watch: Watch, workflow: Workflow) -> bool:
         """Into those that may run again, and those that wait until the workflow is at rest."""
         record, ended = watch.in_place, self._journal.ended_in(watch.record.id)
         for finding in explained.findings:
-            key = (finding.job.id, run_id, finding.job.attempt)
+            key = (finding.job.id, workflow.run_id, finding.job.attempt)
             worker = explained.workers.get(finding.job.id)
-            if in_place_gate.objection_to_cause(finding, worker, ended):
+            if in_place_gate.objection_to_cause(
+                finding, worker, ended, limits_memory=workflow.limits_memory
+            ):
                 record.settled.add(key)
                 record.others.append(finding)
             else:

@@ -15,13 +15,27 @@ def is_same_server(server: str, written: str) -> bool:
     Another name of the same host will do. False where that cannot be told: a job of the same number
     on another server is not ours to end.
     """
+    return bool(_leads_to(server, written))
+
+
+def is_other_server(server: str, written: str) -> bool:
+    """Whether it surely leads to another one: a host may have addresses that are not known here.
+
+    A tunnel to the same server, at another port, counts as another.
+    """
+    return _leads_to(server, written) is False
+
+
+def _leads_to(server: str, written: str) -> bool | None:
+    """None where that cannot be told."""
     try:
         one, other = httpx.URL(server), httpx.URL(normalize_url(written))
     except InvalidInput:
-        return False
+        return None
     if (one.scheme, one.port, one.path) != (other.scheme, other.port, other.path):
         return False
-    return one.host == other.host or not _addresses(one.host).isdisjoint(_addresses(other.host))
+    is_same_host = one.host == other.host
+    return is_same_host or not _addresses(one.host).isdisjoint(_addresses(other.host)) or None
 
 
 def _addresses(host: str) -> set[object]:

@@ -12,7 +12,7 @@ from torc_watch.core.errors import SchedulerError
 from torc_watch.host.processes import Process, all_processes, end_all, environment_of
 from torc_watch.schedulers.base import EndedAttempts
 from torc_watch.schedulers.local.orphan_processes import is_ours
-from torc_watch.torc.server_url import is_same_server
+from torc_watch.torc.server_url import is_other_server, is_same_server
 
 _KILL_PATIENCE = 5.0  # seconds for SIGKILL to show
 
@@ -33,12 +33,14 @@ def end_attempt_processes(attempts: EndedAttempts) -> int:
             raise SchedulerError(f"Processes do not end on {socket.gethostname()}.")
         ended += found
     if strangers:
-        raise SchedulerError(f"Process {min(strangers)} may be of one, or of another server.")
+        raise SchedulerError(
+            f"Process {min(strangers)} may be one of them, or of a job of another server."
+        )
     return ended
 
 
 def _remnants_of(attempts: EndedAttempts, strangers: set[int]) -> list[Process]:
-    """Those to end; ``strangers`` gets the PIDs of others that have the same numbers."""
+    """Those to end; ``strangers`` gets the PIDs of those of which the server is not known."""
     found = []
     for process in all_processes():
         if process.is_dead or not is_ours(process.pid):
@@ -46,9 +48,10 @@ def _remnants_of(attempts: EndedAttempts, strangers: set[int]) -> list[Process]:
         environment = _environment(process.pid)
         if not _is_of(attempts, environment):
             continue
-        if is_same_server(attempts.server, environment.get("TORC_API_URL", "")):
+        url = environment.get("TORC_API_URL", "")
+        if is_same_server(attempts.server, url):
             found.append(process)
-        else:
+        elif not is_other_server(attempts.server, url):
             strangers.add(process.pid)
     return found
 
