@@ -13,10 +13,11 @@ from torc_watch.core import events
 from torc_watch.core.allocation import AllocationState, AllocationStatus, EndCause
 from torc_watch.core.events import Verdict
 from torc_watch.core.intervals import UNSERVED_GRACE
-from torc_watch.core.model import JobStatus
+from torc_watch.core.model import JobCounts, JobStatus
 from torc_watch.core.recovery_round import RecoverySettings, RoundOutcome
 from torc_watch.core.sizing_policy import SizingPolicy
 from torc_watch.core.units import GIB, MIB
+from torc_watch.torc.client import TorcClient
 from torc_watch.torc.requests import NewJob, NewRequirements
 
 if TYPE_CHECKING:
@@ -146,6 +147,31 @@ async def test_job_behind_another_failure_stays_canceled(open_site: "OpenSite") 
         assert found["a"] == ("ready", 2)
         assert found["of_a"] == ("blocked", 1)
         assert found["of_both"] == ("canceled", 1)
+        tasks.cancel_scope.cancel()
+
+
+async def test_dependent_that_is_canceled_after_the_count_is_found(
+    open_site: "OpenSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = TorcClient.count_jobs
+
+    async def before_it_was_canceled(client: TorcClient, workflow_id: int) -> JobCounts:
+        found = dict((await count(client, workflow_id)).by_status)
+        found[JobStatus.BLOCKED] = found.pop(JobStatus.CANCELED, 0)
+        return JobCounts(found)
+
+    monkeypatch.setattr(TorcClient, "count_jobs", before_it_was_canceled)
+    async with open_site(scheduler_type="slurm") as site, anyio.create_task_group() as tasks:
+        workflow_id = await site.submit(["other", "a", "b"], after={"b": "a"}, allocations=0)
+        worker = await start_worker(site, workflow_id)
+        await worker.claim()
+        await worker.fail("a")
+        await anyio.sleep(40)
+        assert (await statuses(site, workflow_id))["b"] == ("canceled", 1)
+        tasks.start_soon(site.watch, workflow_id)
+        await anyio.sleep(5)
+        found = await statuses(site, workflow_id)
+        assert (found["a"], found["b"]) == (("ready", 2), ("blocked", 1))
         tasks.cancel_scope.cancel()
 
 

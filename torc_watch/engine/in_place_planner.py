@@ -66,7 +66,7 @@ class InPlacePlanner:
         known = self._cluster.schedulers
         if problem_with(scheduler_type, workflow.id, known=known, has_rows=bool(configs)):
             return None
-        waiting = await jobs_yet_to_run(client, workflow.id, failures.counts)
+        waiting = await jobs_yet_to_run(client, workflow.id)
         bound = await self._bound_jobs(workflow.id, waiting)
         if bound is None:
             return None

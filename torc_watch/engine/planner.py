@@ -227,14 +227,16 @@ async def _actions(
 
 
 async def jobs_yet_to_run(
-    client: TorcClient, workflow_id: int, counts: JobCounts
+    client: TorcClient, workflow_id: int, counts: JobCounts | None = None
 ) -> tuple[Job, ...]:
-    """The jobs that have yet to run."""
-    return tuple(
-        [
-            job
-            for status in UNSTARTED
-            if counts.of(status)
-            for job in await client.list_jobs(workflow_id, status)
-        ]
-    )
+    """The jobs that have yet to run. The ``counts`` are of a workflow in which none moves.
+
+    In one that runs, a job that moves meanwhile comes later in the order of the statuses.
+    """
+    found = {
+        job.id: job
+        for status in UNSTARTED
+        if counts is None or counts.of(status)
+        for job in await client.list_jobs(workflow_id, status)
+    }
+    return tuple(found.values())
