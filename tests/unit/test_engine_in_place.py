@@ -193,7 +193,7 @@ async def test_hundred_failures_in_a_second_are_one_batch(open_site: "OpenSite")
         assert len(site.seen(events.Polled)) <= 3
         paths = [path for _, _, path in site.line.sent[before:]]
         assert sum("/retry/" in path for path in paths) == 100
-        assert paths.count("/jobs") <= 6  # lists
+        assert paths.count("/jobs") <= 10  # lists, however many failed
         tasks.cancel_scope.cancel()
 
 
