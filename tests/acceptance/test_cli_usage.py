@@ -30,6 +30,8 @@ REFUSED = {
     "watch 1 --runtime-multiplier inf": "give a number above 1, such as 1.5",
     "watch 1 --runtime-multiplier 0.5": "'--runtime-multiplier': 0.5 would not raise anything",
     "watch 1 --runtime-multiplier twice": "'--runtime-multiplier'",
+    "watch 1 --policy evidence --memory-multiplier 2": "'--policy': evidence uses no multiplier",
+    "recover 1 --policy evidence --runtime-multiplier 2": "'--policy': evidence uses no multiplier",
     "plan 1 --memory-multiplier -2": "'--memory-multiplier': -2 would not raise anything",
     "recover 1 --runtime-multiplier 1": "'--runtime-multiplier': 1 would not raise anything",
     "watch 1 --max-retries -1": "'--max-retries'",

@@ -353,6 +353,13 @@ def with_watch_options(*names: str) -> Callable[[Callable[..., Any]], Callable[.
 def _watch_options(
     *, recovery_hook: str | None = None, output_dir: Path | None = None, **others: Any
 ) -> WatchOptions:
+    multipliers = (others.get("memory_multiplier"), others.get("runtime_multiplier"))
+    if others.get("policy") is SizingPolicy.EVIDENCE and multipliers != (None, None):
+        raise typer.BadParameter(
+            "evidence uses no multiplier: leave out --memory-multiplier and --runtime-multiplier, "
+            "or give --policy fixed.",
+            param_hint="'--policy'",
+        )
     return WatchOptions(
         recovery_hook=split_command(recovery_hook), output_dir=absolute(output_dir), **others
     )
