@@ -138,7 +138,7 @@ def test_messages_for_the_same_failures(
     assert watch.end() == 0
     assert _messages(watch) == (OLD if site.peer.is_old else NEW).strip().splitlines()
     assert theirs.requested["slow"] == ("2g", "PT15M")
-    watch = site.start_ours("watch", ours.id, "--recover", "-p", "1")
+    watch = site.start_ours("watch", ours.id, "--recover", "-p", "1", "--policy", "fixed")
     assert watch.end() == 0
     assert _messages(watch) == OURS.strip().splitlines()
     assert ours.requested["slow"] == ("1g", "PT15M")
@@ -165,7 +165,7 @@ def test_both_recover_the_tutorial(site: "Site") -> None:
     assert _jobs_by_requirements(site, theirs) == [22]
     submitted = site.ours("submit", "tutorial.yaml", "--cpus", "8", "--json")
     ours = json.loads(submitted.stdout)["workflow_id"]
-    watch = site.start_ours("watch", ours, "--recover", "-p", "1")
+    watch = site.start_ours("watch", ours, "--recover", "-p", "1", "--policy", "fixed")
     watch.until("Applied fixes: 6 OOM, 0 timeout")
     assert "(22 jobs)" in watch.until("✓ Workflow completed successfully")
     assert _jobs_by_requirements(site, ours) == [6, 16]
