@@ -35,7 +35,7 @@ def test_torc_lowers_a_run_time_below_two_minutes(site: "Site", workflow: "Workf
     (raised,) = site.dry_run(workflow.id)["result"]["adjustments"]
     assert raised["new_runtime"] == "PT1M"
     (retry,) = site.plan(workflow.id)["plan"]["retries"]
-    assert retry["runtime"] == [75, 113]
+    assert retry["runtime"] == [75, 150]
 
 
 @pytest.fixture
