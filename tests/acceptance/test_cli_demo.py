@@ -78,7 +78,7 @@ def test_tutorial(site: "Site") -> None:
 
 # What ends a demo, and what it must have said on the way.
 ROADS = {
-    "timeout": (0, ["Timeout detected, increasing runtime PT2S -> PT3S", "0 OOM, 2 timeout"]),
+    "timeout": (0, ["Timeout detected, increasing runtime PT2S -> PT4S", "0 OOM, 2 timeout"]),
     "unknown": (0, ["unknown failure (exit code 1), retrying without changes"]),
     "hopeless": (3, ["(attempt 3/3)", "Max retries (3) exceeded. Manual intervention required."]),
     "mixed": (0, ["Applied fixes: 2 OOM, 2 timeout", "unknown failure (exit code 1)"]),
