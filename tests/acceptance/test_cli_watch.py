@@ -132,7 +132,7 @@ def test_unknown_failures_are_not_retried_when_told_so(failed: "Site") -> None:
     assert watched.returncode == 1
     assert watched.stdout.count("(flaky): not retried: exit code 1;") == 2
     assert "increasing memory 64m -> 96m" in watched.stdout
-    assert "increasing memory 96m -> 144m" in watched.stdout
+    assert "increasing memory 96m -> 192m" in watched.stdout
     handed_over = watched.stdout.partition("None of the failed jobs may be retried.")[2]
     assert "Failed jobs:\n  Job 3 (flaky): exit code 1" in handed_over
 

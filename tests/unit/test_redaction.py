@@ -235,9 +235,15 @@ def test_shape_survives_no_neighbor(before: str, after: str) -> None:
     ],
 )
 def test_long_text_takes_linear_time(piece: str) -> None:
+    short, long = (_least_time(piece * (length // len(piece))) for length in (20_000, 80_000))
+    assert long < 12 * short + 0.05
+
+
+def _least_time(text: str) -> float:
+    """Of three: other work of the machine makes any of them longer."""
     times = []
-    for length in (20_000, 80_000):
+    for _ in range(3):
         began = time.process_time()
-        Redactor().text(piece * (length // len(piece)))
+        Redactor().text(text)
         times.append(time.process_time() - began)
-    assert times[1] < 12 * times[0] + 0.05
+    return min(times)
