@@ -34,11 +34,15 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """``title`` says which jobs are short; a job of the last kind waits for one of each other."""
+    """``title`` says which jobs are short; a job of the last kind waits for one of each other.
+
+    Torc submits so many ``allocations`` of one node at first.
+    """
 
     name: str
     title: str
     kinds: tuple[Kind, Kind, Kind]
+    allocations: int = NODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,14 @@ ONE_KIND = Workload(
     (replace(_ALIGN, short=20), replace(_TRAIN, short=0), replace(_MERGE, short=0)),
 )
 EACH_KIND = Workload("each-kind", "a third of each kind is short", (_ALIGN, _TRAIN, _MERGE))
-WORKLOADS = (ONE_KIND, EACH_KIND)
+# Four jobs run at once: others of the kind wait when the first ones fail.
+ONE_ALLOCATION = replace(
+    ONE_KIND,
+    name="one-allocation",
+    title="all jobs of one kind of three are short, in one allocation",
+    allocations=1,
+)
+WORKLOADS = (ONE_KIND, EACH_KIND, ONE_ALLOCATION)
 
 
 def jobs_of(kind: Kind) -> list[Job]:
@@ -92,7 +103,7 @@ def workflow(workload: Workload) -> Row:
     jobs = [_torc_job(job) for kind in first for job in jobs_of(kind)]
     jobs += [_torc_job(job, after=first) for job in jobs_of(last)]
     walltime = TorcAllocations(
-        number=NODES, walltime="00:40:00", mem="3900M", extra=f"--cpus-per-task={CPUS}"
+        number=workload.allocations, walltime="00:40:00", mem="3900M", extra=f"--cpus-per-task={CPUS}"
     )
     row = specification(jobs, walltime, mode="slurm", compute_node_wait_for_new_jobs_seconds=90)
     return row | {"name": f"short-requests-{workload.name}"}
