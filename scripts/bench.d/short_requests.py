@@ -103,7 +103,10 @@ def workflow(workload: Workload) -> Row:
     jobs = [_torc_job(job) for kind in first for job in jobs_of(kind)]
     jobs += [_torc_job(job, after=first) for job in jobs_of(last)]
     walltime = TorcAllocations(
-        number=workload.allocations, walltime="00:40:00", mem="3900M", extra=f"--cpus-per-task={CPUS}"
+        number=workload.allocations,
+        walltime="00:40:00",
+        mem="3900M",
+        extra=f"--cpus-per-task={CPUS}",
     )
     row = specification(jobs, walltime, mode="slurm", compute_node_wait_for_new_jobs_seconds=90)
     return row | {"name": f"short-requests-{workload.name}"}
