@@ -50,7 +50,7 @@ async def test_investigation_from_question_to_applied_plan(failed: "Site") -> No
         assert causes == [("out of memory", ["2 hungry"]), ("unknown failure", ["3 flaky"])]
         plan = await assistant.ask("plan", workflow_id=1)
         assert "Job 2 (hungry): OOM detected, increasing memory 64m -> 96m" in plan["changes"]
-        assert plan["price"].startswith("2 jobs, 1 allocation on this machine")
+        assert plan["price"].startswith("3 jobs, 1 allocation on this machine")
         assert failed.rows("SELECT run_id FROM workflow_status") == [1]
 
         applied = await assistant.ask("apply", plan_id=plan["plan_id"])

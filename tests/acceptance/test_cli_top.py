@@ -41,7 +41,7 @@ def test_workflow_from_its_addition_to_its_pause(failed: "Site", screen: TmuxScr
         daemon = failed.start("run", **variables)
         screen.until("approval", "waits for approval of plan", "a approve")
         screen.press("a")
-        screen.until("Approve plan ", "2 jobs", "of workflow 1 (ordinary)?")
+        screen.until("Approve plan ", "3 jobs", "of workflow 1 (ordinary)?")
         screen.press("y")
         screen.until("Approved plan ")
         screen.until("1 workflow: 1 succeeded", "ordinary", "██████████", "4/4", "1/3")
